@@ -1,0 +1,84 @@
+// Package control is the port to what the server remembers about itself.
+package control
+
+import (
+	"context"
+	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/schema"
+)
+
+// Store is the server's memory. It is split by subject; each part is safe for concurrent use.
+type Store interface {
+	// Batches remembers what became of each batch.
+	Batches() Batches
+	// Dead keeps the batches that could not be loaded.
+	Dead() Dead
+	// Prune forgets the loaded batches that were settled before the time. Others are kept.
+	Prune(ctx context.Context, before time.Time) error
+	// Close frees the connections.
+	Close() error
+}
+
+// Batches remembers batches from the moment they are shipped.
+type Batches interface {
+	// Shipped notes that b is in the blob store and the queue. One that is known already, in any state, is left as it
+	// is.
+	Shipped(ctx context.Context, b Batch) error
+	// Attempt counts one more try to load b and returns how far it had come before, with the new count, 1 at the
+	// first. An unknown batch is noted as by Shipped first.
+	Attempt(ctx context.Context, b Batch) (Batch, error)
+	// Settle notes the outcome of a try: StateLoaded with rows and rescued values, StateDead with the reason, or
+	// StateShipped with the reason why this try failed. StateLoaded is never changed again; settling it again is not
+	// an error. An unknown id is fault.NotFound.
+	Settle(ctx context.Context, id string, o Outcome) error
+	// Find returns the batch id, or fault.NotFound.
+	Find(ctx context.Context, id string) (Batch, error)
+	// Pending counts the batches in StateShipped and tells when the oldest of them was created (zero if none).
+	Pending(ctx context.Context) (n int, oldest time.Time, err error)
+}
+
+// Dead keeps the batches whose load was given up, until a person replays or drops them.
+type Dead interface {
+	// List gives the dead batches of destination, oldest first; an empty destination means all.
+	List(ctx context.Context, destination string) ([]Batch, error)
+	// Revive makes the dead batch id StateShipped again with no attempts counted; one that is not dead is
+	// fault.NotFound.
+	Revive(ctx context.Context, id string) error
+	// Forget removes the record of the dead batch id; one that is not dead is fault.NotFound.
+	Forget(ctx context.Context, id string) error
+}
+
+// State is how far a batch has come.
+type State string
+
+// The states that Batches keeps. Before them a batch is "accepted", which the node that took it knows.
+const (
+	StateShipped State = "shipped"
+	StateLoaded  State = "loaded"
+	StateDead    State = "dead"
+)
+
+// Batch is one batch as the server remembers it.
+type Batch struct {
+	ID          string
+	Destination string
+	Table       schema.Table
+	State       State
+	Rows        int64 // rows in the file; once loaded, rows in the table
+	Bytes       int64
+	Rescued     int64
+	Attempts    int
+	Reason      string    // why it is dead, or why the last attempt failed
+	Message     []byte    // the queue message, kept so that a dead batch can be replayed
+	Created     time.Time // when it was opened for rows
+	Settled     time.Time // zero until loaded or dead
+}
+
+// Outcome is how a try to load a batch ended.
+type Outcome struct {
+	State   State
+	Rows    int64
+	Rescued int64
+	Reason  string
+}

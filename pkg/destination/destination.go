@@ -1,0 +1,73 @@
+// Package destination is the port to the databases that rows are loaded into and asked from.
+package destination
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/result"
+	"github.com/scratchdata/scratchdata/pkg/schema"
+)
+
+// Destination is one open database. Drivers stay thin: what is the same for every database (which columns are missing,
+// what is rescued, retries, result encoding) is in this package's functions, once. Safe for concurrent use.
+type Destination interface {
+	// CreateTable makes an empty table with the row id column alone; one that exists is left as it is.
+	CreateTable(ctx context.Context, table schema.Table) error
+	// Columns lists table's columns in order, or fault.NotFound.
+	Columns(ctx context.Context, table schema.Table) ([]schema.Column, error)
+	// AddColumns adds cols; one that exists already, also one added meanwhile by another process, is left as it is.
+	AddColumns(ctx context.Context, table schema.Table, cols []schema.Column) error
+	// Load appends b's rows, all or none. The same batch id twice leaves its rows once.
+	// ErrRescueColumn: nothing was loaded, and the table needs the column __rescued first.
+	Load(ctx context.Context, table schema.Table, b Batch) (Loaded, error)
+	// Query runs sql read-only and gives its rows to out as they arrive, never holding the whole result; it stops at
+	// the first error of out or ctx. A mistake in sql is fault.Invalid; anything but one SELECT is fault.Denied.
+	Query(ctx context.Context, sql string, args []any, out result.Writer) error
+	// Tables lists the tables, sorted.
+	Tables(ctx context.Context) ([]schema.Table, error)
+	// Close waits for calls in progress and frees the connections.
+	Close() error
+}
+
+// Batch is what Load appends: rows in canonical NDJSON, as package flatten writes them.
+type Batch struct {
+	ID   string        // ULID; the key of exactly-once
+	Rows int64         // how many rows there are
+	Seen []schema.Seen // the columns of the rows and the kinds of their values
+	// Open reads the rows from the first on. Load may call it more than once.
+	Open func(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Loaded says what a Load did.
+type Loaded struct {
+	Rows    int64 // rows of the batch that are in the table
+	Rescued int64 // values that went into __rescued
+	Already bool  // the batch had been loaded before; nothing was added now
+}
+
+// Rules are a database's rules for column names.
+type Rules interface {
+	// ColumnName gives the name that the database will use for a column of that JSON key. Two keys with the same
+	// Fold of their names share a column.
+	ColumnName(key string) string
+	// Fold gives the form in which the database compares names.
+	Fold(name string) string
+}
+
+// ErrRescueColumn says that a value did not fit and the table has no column __rescued to keep it. Nothing was loaded.
+var ErrRescueColumn = errors.New("the table needs the column " + schema.Rescued)
+
+// Set is the open destinations by id.
+type Set map[string]Destination
+
+// Find returns the destination id, or fault.NotFound.
+func (s Set) Find(id string) (Destination, error) {
+	d, ok := s[id]
+	if !ok {
+		return nil, fault.New(fault.NotFound, "unknown_destination", "no destination has the id %q", id)
+	}
+	return d, nil
+}
