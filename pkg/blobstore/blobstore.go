@@ -21,10 +21,12 @@ type Store interface {
 	Close() error
 }
 
-// FilePutter is a Store on the same machine that takes a file over without copying it.
+// FilePutter is a Store on the same machine that takes a file in without copying it.
 type FilePutter interface {
 	Store
-	// PutFile moves the synced file name to key with Put's promises. When it returns nil the file is gone from its old
-	// place; when it returns an error the file is still there.
+	// PutFile links the synced file name under key, with Put's promises: the old name stays until the caller removes
+	// it, so a crash before the message about the blob is sent loses nothing. The file must never be written again.
+	// Calling it again with the same file and key, as after a crash, leaves the blob as it is. Deleting the blob leaves
+	// the old name.
 	PutFile(ctx context.Context, key, name string) error
 }

@@ -1,7 +1,10 @@
 // Package vector holds rows as typed columns, the form in which they enter and leave a database.
 package vector
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Kind is how a vector keeps its values.
 type Kind uint8
@@ -27,6 +30,9 @@ const (
 	Struct                // Fields
 	Map                   // Spans into Elem, a Struct of two fields, key and value
 )
+
+// Infinity is the Date or Timestamp after all others, in any Unit; -Infinity is the one before them.
+const Infinity = math.MaxInt64
 
 // Type describes a vector's values. The zero of what does not apply.
 type Type struct {

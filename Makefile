@@ -1,0 +1,57 @@
+.DEFAULT_GOAL := help
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD := CGO_ENABLED=1 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+TORTURE ?= 10m
+EVENTS ?= 4000000
+FUZZTIME ?= 30s
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Serve with the default configuration
+	$(GO) run .
+
+.PHONY: build
+build: ## Build ./scratchdata
+	$(BUILD) -o scratchdata .
+
+.PHONY: test
+test: lint ## Lint, then every test under the race detector
+	$(GO) test -race ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt would change: $$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+.PHONY: bench
+bench: build ## Print the bench table (minutes, about 10 GB of disk); EVENTS=n for another size
+	./scratchdata bench --events $(EVENTS)
+
+.PHONY: bench-go
+bench-go: ## Run the benchmarks that live beside the code
+	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
+
+.PHONY: torture
+torture: build ## Kill the server under load for TORTURE (10m) and account for every row
+	./scratchdata torture --duration $(TORTURE)
+
+.PHONY: readme
+readme: ## Run the README's own commands, offline, in an empty directory
+	./api/scripts/readme.sh
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s)
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf scratchdata dist

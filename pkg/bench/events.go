@@ -1,0 +1,75 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// bodySize is how large the bodies of the bulk figures are.
+const bodySize = 8 << 20
+
+// appendEvent appends the nested event number i as one line of about 150 bytes.
+func appendEvent(b []byte, i int) []byte {
+	names := [...]string{"Ann Lee", "Bob Stone", "Charlie Parker", "Dorothy Vaughan", "Eve", "Frank Zappa", "Grace Hopper"}
+	plans := [...]string{"pro", "free", "team"}
+	types := [...]string{"click", "view", "purchase"}
+	return fmt.Appendf(b, `{"id":%d,"ts":"2026-%02d-%02dT%02d:%02d:%02dZ","user":{"id":%d,"name":"%s","plan":"%s"},"type":"%s","value":%.2f,"ok":%t,"tags":["t%d"]}`+"\n",
+		i, i%12+1, i%28+1, i%24, i%60, i*7%60, i*7919%1000003, names[i%7], plans[i%3], types[i*31%3], float64(i*31%100000)/7, i&1 == 1, i%50)
+}
+
+// writeEvents writes n events to a file and gives its path and size.
+func (b *bench) writeEvents(n int) (path string, size int64, err error) {
+	path = filepath.Join(b.cfg.Dir, fmt.Sprintf("events-%d.ndjson", n))
+	f, err := os.Create(path)
+	if err != nil {
+		return "", 0, err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	var line []byte
+	for i := range n {
+		line = appendEvent(line[:0], i)
+		size += int64(len(line))
+		if _, err := w.Write(line); err != nil {
+			return "", 0, err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return "", 0, err
+	}
+	return path, size, f.Close()
+}
+
+// bodies reads the file in pieces of whole lines, about size bytes each, and gives each to a call of each.
+func bodies(path string, size int, each func(body []byte) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	rest := []byte(nil)
+	for {
+		buf := make([]byte, size)
+		n := copy(buf, rest)
+		m, err := f.Read(buf[n:])
+		for err == nil && n+m < size {
+			var k int
+			k, err = f.Read(buf[n+m:])
+			m += k
+		}
+		buf = buf[:n+m]
+		if err != nil { // the end of the file
+			if len(buf) == 0 {
+				return nil
+			}
+			return each(buf)
+		}
+		cut := bytes.LastIndexByte(buf, '\n') + 1
+		rest = bytes.Clone(buf[cut:])
+		if err := each(buf[:cut]); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/scratchdata/scratchdata/pkg/account"
+	"github.com/scratchdata/scratchdata/pkg/fault"
+)
+
+// handler answers a request or says why not; handle turns what it says into a response.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// call is what is known of a request while it is answered. One value in the context holds all of it.
+type call struct {
+	id    string
+	grant account.Grant
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	if c == nil {
+		return &call{}
+	}
+	return c
+}
+
+// RequestID gives the id of the request that ctx belongs to, empty when there is none.
+func RequestID(ctx context.Context) string { return callOf(ctx).id }
+
+// handle answers with h and maps its error to a problem document. After the first byte of an answer the status is
+// gone, so then the connection is cut.
+func (s *Server) handle(h handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := h(w, r)
+		if err == nil {
+			return
+		}
+		p := problemOf(err, RequestID(r.Context()))
+		s.logFailure(r, p, err)
+		if t, ok := w.(*tracked); ok && t.started {
+			panic(http.ErrAbortHandler)
+		}
+		writeProblem(w, err, p)
+	}
+}
+
+func (s *Server) logFailure(r *http.Request, p problem, err error) {
+	level := slog.LevelInfo
+	if p.Status >= http.StatusInternalServerError && fault.Of(err) == fault.Internal {
+		level = slog.LevelError
+	}
+	s.log.LogAttrs(r.Context(), level, "request failed", slog.String("route", routeOf(r)), slog.Int("status", p.Status),
+		slog.String("code", p.Code), slog.Any("err", err))
+}
+
+// routeOf gives the pattern of the route, never the URL: that may hold a key or a query.
+func routeOf(r *http.Request) string {
+	if rc := chi.RouteContext(r.Context()); rc != nil {
+		if p := rc.RoutePattern(); p != "" && p != "/*" {
+			return p
+		}
+	}
+	return "unmatched"
+}
+
+// tracked is a response writer that knows what was sent.
+type tracked struct {
+	http.ResponseWriter
+	status  int
+	started bool
+}
+
+func (t *tracked) WriteHeader(status int) {
+	if t.status == 0 {
+		t.status = status
+	}
+	t.started = true
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *tracked) Write(b []byte) (int, error) {
+	if t.status == 0 {
+		t.status = http.StatusOK
+	}
+	t.started = true
+	return t.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (t *tracked) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// observe gives each request its id, and counts and logs its end.
+func (s *Server) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		c := &call{id: requestID(r)}
+		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		t := &tracked{ResponseWriter: w}
+		t.Header().Set("X-Request-Id", c.id)
+		defer func() {
+			if cut := s.recovered(t, r, recover()); cut {
+				s.finish(t, r, start, true)
+				panic(http.ErrAbortHandler)
+			}
+			s.finish(t, r, start, false)
+		}()
+		next.ServeHTTP(t, r)
+	})
+}
+
+// recovered deals with a panic and reports whether the connection must be cut: nothing else is left once the answer has
+// begun.
+func (s *Server) recovered(t *tracked, r *http.Request, panicked any) bool {
+	if panicked == nil {
+		return false
+	}
+	if panicked != any(http.ErrAbortHandler) {
+		s.log.ErrorContext(r.Context(), "handler panicked", "route", routeOf(r), "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+		if !t.started {
+			writeProblem(t, fault.Internal, problemOf(fault.Internal, RequestID(r.Context())))
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Server) finish(t *tracked, r *http.Request, start time.Time, cut bool) {
+	status := t.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	took := time.Since(start)
+	s.metrics.done(r.Method, routeOf(r), status, cut, took)
+	if !s.log.Enabled(r.Context(), slog.LevelDebug) {
+		return
+	}
+	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("method", r.Method), slog.String("route", routeOf(r)),
+		slog.Int("status", status), slog.Bool("cut", cut), slog.Duration("took", took), slog.String("key", callOf(r.Context()).grant.KeyID))
+}
+
+// requestID takes the caller's id when it is short and plain, else makes one.
+func requestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= 64 && !strings.ContainsFunc(id, notPlain) {
+		return id
+	}
+	const hexDigits = 16
+	id := strconv.FormatUint(rand.Uint64(), 16)
+	return strings.Repeat("0", hexDigits-len(id)) + id
+}
+
+func notPlain(c rune) bool {
+	return c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+}
+
+// keyed asks for a known key and notes its grant.
+func (s *Server) keyed(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		g, err := s.deps.Keys.Find(keyOf(r))
+		if err != nil {
+			return err
+		}
+		callOf(r.Context()).grant = g
+		return h(w, r)
+	}
+}
+
+// keyOf finds the caller's key in the places where one may stand.
+func keyOf(r *http.Request) string {
+	if scheme, key, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(key)
+	}
+	for _, name := range [...]string{"X-Api-Key", "Apikey"} {
+		if key := r.Header.Get(name); key != "" {
+			return key
+		}
+	}
+	if r.URL.RawQuery == "" {
+		return ""
+	}
+	return r.URL.Query().Get("api_key")
+}
+
+// writing refuses h in read-only mode.
+func (s *Server) writing(h handler) handler {
+	if !s.cfg.ReadOnly {
+		return h
+	}
+	return func(http.ResponseWriter, *http.Request) error {
+		return fault.New(fault.Denied, "read_only", "this server is read-only")
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	if _, err := w.Write(append(b, '\n')); err != nil {
+		return errors.Join(fault.Canceled, err)
+	}
+	return nil
+}

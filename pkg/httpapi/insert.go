@@ -1,0 +1,164 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/ingest"
+	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/transport"
+)
+
+type insertReply struct {
+	Rows    int      `json:"rows"`
+	Receipt string   `json:"receipt"`
+	State   string   `json:"state,omitempty"`
+	Reason  string   `json:"reason,omitempty"`
+	RowIDs  []string `json:"row_ids,omitempty"`
+}
+
+// insertOptions is what an insert's URL asks for.
+type insertOptions struct {
+	ingest.Options
+	loaded  bool // answer when the rows can be queried
+	timeout time.Duration
+}
+
+func (s *Server) insert(w http.ResponseWriter, r *http.Request) error {
+	name, err := url.PathUnescape(chi.URLParam(r, "table"))
+	if err != nil {
+		return fault.New(fault.Invalid, "bad_table_name", "the table's name in the path is not well escaped")
+	}
+	table, err := schema.ParseTable(name)
+	if err != nil {
+		return err
+	}
+	o, err := s.parseInsert(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	if s.deps.Writer == nil {
+		return fault.New(fault.Busy, "uploads_off", "this server takes no rows: its uploads are switched off")
+	}
+	body, err := s.body(w, r)
+	if err != nil {
+		return err
+	}
+	defer body.Close() //nolint:errcheck // the rows were read whole or refused; closing only frees the decoder
+	in, err := s.deps.Writer.Insert(r.Context(), callOf(r.Context()).grant.Destination, table, body, o.Options)
+	if err != nil {
+		return err
+	}
+	reply := insertReply{Rows: in.Rows, Receipt: in.Receipt, RowIDs: in.RowIDs}
+	if !o.loaded || in.Rows == 0 {
+		return writeInserted(w, &reply)
+	}
+	return s.answerLoaded(w, r, o.timeout, reply)
+}
+
+// answerLoaded waits until the rows can be queried: 200 then, 202 with the state when they are not there in time.
+func (s *Server) answerLoaded(w http.ResponseWriter, r *http.Request, timeout time.Duration, reply insertReply) error {
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	rec, err := s.deps.Receipts.Wait(ctx, reply.Receipt)
+	if err != nil {
+		return err
+	}
+	reply.State, reply.Reason = rec.State, rec.Reason
+	if rec.State == transport.StateLoaded {
+		return writeJSON(w, http.StatusOK, reply)
+	}
+	return writeJSON(w, http.StatusAccepted, reply)
+}
+
+// writeInserted writes the plain reply, the hot path's, without reflection.
+func writeInserted(w http.ResponseWriter, reply *insertReply) error {
+	if len(reply.RowIDs) > 0 || reply.State != "" {
+		return writeJSON(w, http.StatusOK, reply)
+	}
+	b := make([]byte, 0, 96)
+	b = append(b, `{"rows":`...)
+	b = strconv.AppendInt(b, int64(reply.Rows), 10)
+	b = append(b, `,"receipt":"`...)
+	b = append(b, reply.Receipt...)
+	b = append(b, "\"}\n"...)
+	h := w.Header()
+	h["Content-Type"] = jsonType
+	h["Cache-Control"] = noStore
+	if _, err := w.Write(b); err != nil {
+		return fault.New(fault.Canceled, "client_gone", "the client left before the answer").Because(err)
+	}
+	return nil
+}
+
+// Header values that every plain answer shares; net/http only reads them.
+var (
+	jsonType = []string{"application/json"}
+	noStore  = []string{"no-store"}
+)
+
+func (s *Server) parseInsert(rawQuery string) (insertOptions, error) {
+	o := insertOptions{Options: ingest.Options{Ack: ingest.AckDisk}, timeout: s.cfg.WaitDefault}
+	if rawQuery == "" {
+		return o, nil
+	}
+	q, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return o, fault.New(fault.Invalid, "bad_parameter", "the URL's query is not well formed")
+	}
+	switch ack := q.Get("ack"); ack {
+	case "", "disk":
+	case "memory":
+		o.Ack = ingest.AckMemory
+	case "loaded":
+		o.loaded = true
+	default:
+		return o, fault.New(fault.Invalid, "bad_parameter", "ack: %.40q is not one of memory, disk, loaded", ack)
+	}
+	if o.RowIDs, err = boolParam(q, "row_ids"); err != nil {
+		return o, err
+	}
+	wait, err := boolParam(q, "wait")
+	if err != nil {
+		return o, err
+	}
+	o.loaded = o.loaded || wait
+	o.Hurry = o.loaded
+	if t := q.Get("timeout"); t != "" {
+		if o.timeout, err = parseTimeout(t); err != nil {
+			return o, err
+		}
+	}
+	o.timeout = min(o.timeout, s.cfg.WaitMax)
+	return o, nil
+}
+
+func boolParam(q url.Values, name string) (bool, error) {
+	v := q.Get(name)
+	if v == "" {
+		return false, nil
+	}
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		return false, fault.New(fault.Invalid, "bad_parameter", "%s: %.40q is neither true nor false", name, v)
+	}
+	return b, nil
+}
+
+// parseTimeout reads 30s, 1m30s, or a plain number of seconds.
+func parseTimeout(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		d, err = time.ParseDuration(s + "s")
+	}
+	if err != nil || d < 0 {
+		return 0, fault.New(fault.Invalid, "bad_parameter", "timeout: %.40q is not a duration such as 30s", s)
+	}
+	return d, nil
+}

@@ -1,0 +1,109 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/fault"
+)
+
+// problem is an RFC 9457 problem document.
+type problem struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	Code      string `json:"code"`
+	RequestID string `json:"request_id"`
+}
+
+// statusClientGone is nginx's code for a client that left; nobody reads it but the logs.
+const statusClientGone = 499
+
+// statusOf maps a kind of failure to an HTTP status: the one table that does.
+func statusOf(k fault.Kind) int {
+	switch k {
+	case fault.Invalid:
+		return http.StatusBadRequest
+	case fault.Unauthorized:
+		return http.StatusUnauthorized
+	case fault.Denied:
+		return http.StatusForbidden
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Exists:
+		return http.StatusConflict
+	case fault.Gone:
+		return http.StatusGone
+	case fault.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case fault.Unsupported:
+		return http.StatusUnsupportedMediaType
+	case fault.Unprocessable:
+		return http.StatusUnprocessableEntity
+	case fault.Limited:
+		return http.StatusTooManyRequests
+	case fault.Busy, fault.Closed:
+		return http.StatusServiceUnavailable
+	case fault.Canceled:
+		return statusClientGone
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// errMethod marks a route that exists, asked with a method that it does not have.
+var errMethod = errors.New("method not allowed")
+
+// problemOf describes err for the caller. What is internal stays inside.
+func problemOf(err error, requestID string) problem {
+	p := problem{Type: "about:blank", Status: statusOf(fault.Of(err)), Detail: fault.TextOf(err), Code: fault.CodeOf(err), RequestID: requestID}
+	if errors.Is(err, errMethod) {
+		p.Status, p.Code = http.StatusMethodNotAllowed, "method_not_allowed"
+	}
+	if errors.Is(err, context.DeadlineExceeded) && p.Status == http.StatusInternalServerError {
+		p.Status, p.Code, p.Detail = http.StatusServiceUnavailable, "deadline", "the server did not finish in time"
+	}
+	if p.Status == http.StatusInternalServerError {
+		p.Detail = "the server failed; its log has the reason under this request_id"
+	}
+	p.Title = http.StatusText(p.Status)
+	if p.Status == statusClientGone {
+		p.Title = "Client Closed Request"
+	}
+	return p
+}
+
+// retryAfter is how many seconds the caller is told to wait when the failure does not say.
+const retryAfter = 5 * time.Second
+
+func writeProblem(w http.ResponseWriter, err error, p problem) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Del("Trailer")
+	switch p.Status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="scratchdata"`)
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		after := fault.AfterOf(err)
+		if after <= 0 {
+			after = retryAfter
+		}
+		h.Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client is gone when this fails: nobody is left to tell
+}
+
+func notFound(http.ResponseWriter, *http.Request) error {
+	return fault.New(fault.NotFound, "no_route", "there is nothing at this path: see api/openapi.yaml for the routes")
+}
+
+func methodNotAllowed(_ http.ResponseWriter, r *http.Request) error {
+	return fault.New(fault.Invalid, "method_not_allowed", "%s is not spoken at this path", r.Method).Because(errMethod)
+}

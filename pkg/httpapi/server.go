@@ -1,0 +1,104 @@
+// Package httpapi is the HTTP API: it turns requests into calls of the services and their answers into responses.
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/cors"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scratchdata/scratchdata/pkg/account"
+	"github.com/scratchdata/scratchdata/pkg/ingest"
+	"github.com/scratchdata/scratchdata/pkg/query"
+	"github.com/scratchdata/scratchdata/pkg/transport"
+)
+
+// Config is what the API may be told about itself.
+type Config struct {
+	ReadOnly     bool          // everything that writes answers 403
+	CORSOrigins  []string      // origins whose pages may call; "*" means all
+	MaxBody      int64         // most bytes of a request's body as sent
+	MaxDecoded   int64         // most bytes of it after decompression
+	FailFile     string        // while this file exists the health check fails; empty means none
+	ReadTimeout  time.Duration // longest wait for the next piece of a body
+	WriteTimeout time.Duration // longest wait for a client to take the next piece of an answer
+	WaitDefault  time.Duration // of an insert with ack=loaded, when it names no timeout
+	WaitMax      time.Duration // the longest timeout that it may name
+}
+
+// DefaultConfig returns the settings used when none are given.
+func DefaultConfig() Config {
+	return Config{
+		CORSOrigins:  []string{"*"},
+		MaxBody:      16 << 30,
+		MaxDecoded:   64 << 30,
+		ReadTimeout:  time.Minute,
+		WriteTimeout: time.Minute,
+		WaitDefault:  30 * time.Second,
+		WaitMax:      10 * time.Minute,
+	}
+}
+
+// Deps is what the API calls. A nil Writer means that uploads are off.
+type Deps struct {
+	Log      *slog.Logger
+	Registry prometheus.Registerer
+	Keys     *account.Keys
+	Writer   *ingest.Writer
+	Receipts *transport.Receipts
+	Graves   *transport.Graves
+	Query    *query.Runner
+	Health   func() []string // why the server is not well, empty when it is; nil means always well
+}
+
+// Server answers the API's requests.
+type Server struct {
+	cfg     Config
+	deps    Deps
+	log     *slog.Logger
+	metrics *metrics
+	router  *chi.Mux
+}
+
+// New returns a server. It listens on nothing: the caller serves its Handler.
+func New(cfg Config, deps Deps) *Server {
+	s := &Server{cfg: cfg, deps: deps, log: deps.Log, metrics: newMetrics(deps.Registry), router: chi.NewRouter()}
+	s.routes()
+	return s
+}
+
+// Handler gives the handler of all routes.
+func (s *Server) Handler() http.Handler { return s.router }
+
+func (s *Server) routes() {
+	r := s.router
+	r.Use(s.observe)
+	r.NotFound(s.handle(notFound))
+	r.MethodNotAllowed(s.handle(methodNotAllowed))
+	r.Get("/", s.handle(s.home))
+	r.Get("/healthcheck", s.handle(s.health))
+	r.Route("/api", func(r chi.Router) {
+		r.Use(s.cors())
+		r.Post("/data/insert/{table}", s.handle(s.keyed(s.writing(s.insert))))
+		r.Get("/data/query", s.handle(s.keyed(s.queryByURL)))
+		r.Post("/data/query", s.handle(s.keyed(s.queryByBody)))
+		r.Get("/receipts/{id}", s.handle(s.keyed(s.receipt)))
+		r.Get("/dead", s.handle(s.keyed(s.listDead)))
+		r.Get("/dead/{id}", s.handle(s.keyed(s.showDead)))
+		r.Post("/dead/{id}/replay", s.handle(s.keyed(s.writing(s.replayDead))))
+		r.Delete("/dead/{id}", s.handle(s.keyed(s.writing(s.dropDead))))
+	})
+}
+
+func (s *Server) cors() func(http.Handler) http.Handler {
+	return cors.Handler(cors.Options{
+		AllowedOrigins: s.cfg.CORSOrigins,
+		AllowedMethods: []string{"GET", "POST", "PUT", "DELETE", "HEAD"},
+		AllowedHeaders: []string{"*"},
+		ExposedHeaders: []string{"X-Request-Id", rowsTrailer, statusTrailer, "Retry-After"},
+		MaxAge:         3600,
+	})
+}

@@ -1,0 +1,230 @@
+// Package rig runs this program as a child process, to be loaded, measured and killed.
+package rig
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Key is the API key that the default configuration knows.
+const Key = "local"
+
+// Server is a child process that serves from Dir.
+type Server struct {
+	URL string // http://127.0.0.1:port
+	Dir string // its working folder; the data is in Dir/data
+
+	program string
+	port    int
+	cmd     *exec.Cmd
+	done    chan struct{} // closed when the process has ended
+	err     error         // how it ended; read after done
+}
+
+// New returns a server that is not started yet: program with its default configuration, on a free port of its own.
+func New(program, dir string) (*Server, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	return &Server{URL: "http://127.0.0.1:" + strconv.Itoa(port), Dir: dir, program: program, port: port}, nil
+}
+
+func freePort() (port int, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
+}
+
+// Start starts the process and waits until it answers.
+func (s *Server) Start(ctx context.Context) error {
+	logs, err := os.OpenFile(filepath.Join(s.Dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer logs.Close() //nolint:errcheck // the child has its own descriptor
+	cmd := exec.Command(s.program)
+	cmd.Dir = s.Dir
+	cmd.Env = append(os.Environ(), "SCRATCH_API_PORT="+strconv.Itoa(s.port), "SCRATCH_PROMETHEUS_PORT="+strconv.Itoa(s.port))
+	cmd.Stdout, cmd.Stderr = logs, logs
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", s.program, err)
+	}
+	s.cmd, s.done = cmd, make(chan struct{})
+	go func() {
+		s.err = cmd.Wait()
+		close(s.done)
+	}()
+	return s.awaitAnswer(ctx)
+}
+
+func (s *Server) awaitAnswer(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		resp, err := http.Get(s.URL + "/healthcheck")
+		if err == nil {
+			return resp.Body.Close()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.done:
+			return fmt.Errorf("the server ended before it answered (%v): %s", s.err, s.LogTail())
+		}
+	}
+}
+
+// Signal sends sig to the process and waits until it has ended.
+func (s *Server) Signal(sig os.Signal) error {
+	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-s.done
+	return nil
+}
+
+// Stop asks the process to stop and returns an error when it did not end well.
+func (s *Server) Stop() error {
+	if err := s.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	if s.err != nil {
+		return fmt.Errorf("the server stopped badly: %w: %s", s.err, s.LogTail())
+	}
+	return nil
+}
+
+// LogTail gives the end of what the process printed.
+func (s *Server) LogTail() string {
+	const most = 2000
+	b, err := os.ReadFile(filepath.Join(s.Dir, "server.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(b[max(0, len(b)-most):])
+}
+
+// PeakRSS gives the most memory that the process has had, in bytes. It needs Linux's /proc.
+func (s *Server) PeakRSS() (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return kb << 10, err
+		}
+	}
+	return 0, errors.New("the process has no VmHWM")
+}
+
+// Post sends body to path and gives the answer's status and its first 64 KiB.
+func (s *Server) Post(ctx context.Context, c *http.Client, path string, body io.Reader) (int, string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+path, body)
+	if err != nil {
+		return 0, "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+Key)
+	resp, err := c.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end below
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	return resp.StatusCode, string(text), err
+}
+
+// Metric gives the value of the metric name, which has no labels.
+func (s *Server) Metric(ctx context.Context, name string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end below
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			return strconv.ParseFloat(value, 64)
+		}
+	}
+	return 0, errors.Join(fmt.Errorf("the server has no metric %s", name), lines.Err())
+}
+
+// Lines asks sql and gives each line of the CSV answer, without the header, to each. It fails when the answer was cut.
+func (s *Server) Lines(ctx context.Context, sql string, each func(line []byte) error) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/api/data/query?format=csv", strings.NewReader(sql))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+Key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end below
+	lines := bufio.NewScanner(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		lines.Scan()
+		return fmt.Errorf("query: status %d: %s", resp.StatusCode, lines.Text())
+	}
+	lines.Scan()
+	for lines.Scan() {
+		if err := each(bytes.TrimSuffix(lines.Bytes(), []byte("\r"))); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	if got := resp.Trailer.Get("X-Scratch-Status"); got != "complete" {
+		return fmt.Errorf("query: the answer was cut (status %q)", got)
+	}
+	return nil
+}
+
+// Number asks sql for one integer.
+func (s *Server) Number(ctx context.Context, sql string) (n int64, err error) {
+	err = s.Lines(ctx, sql, func(line []byte) error {
+		n, err = strconv.ParseInt(string(line), 10, 64)
+		return err
+	})
+	return n, err
+}
+
+// AwaitNumber asks sql again and again until it answers want. A table that is not there yet counts as another answer.
+func (s *Server) AwaitNumber(ctx context.Context, sql string, want int64, every time.Duration) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		got, err := s.Number(ctx, sql)
+		if err == nil && got == want {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: got %d (%v), want %d: %w", sql, got, err, want, ctx.Err())
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package torture
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/rig"
+)
+
+// account waits until every row has been loaded, reads all of them and compares.
+func account(ctx context.Context, srv *rig.Server, clients []*client, a *Account) error {
+	for _, c := range clients {
+		c.seen = make([]uint8, c.next)
+	}
+	if err := drain(ctx, srv); err != nil {
+		return err
+	}
+	if err := srv.Lines(ctx, union("c, n"), func(line []byte) error { return note(clients, line) }); err != nil {
+		return err
+	}
+	for _, c := range clients {
+		c.tally(a)
+	}
+	return nil
+}
+
+// drain waits until the server says that no row is left on its way.
+func drain(ctx context.Context, srv *rig.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		age, err := srv.Metric(ctx, "scratchdata_oldest_unloaded_seconds")
+		if err != nil {
+			return err
+		}
+		if age == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("rows on their way for %.0f s: %w", age, ctx.Err())
+		}
+	}
+}
+
+func union(cols string) string {
+	parts := make([]string, tables)
+	for i := range parts {
+		parts[i] = fmt.Sprintf("select %s from torture_%d", cols, i)
+	}
+	return strings.Join(parts, " union all ")
+}
+
+// note counts one row of the tables.
+func note(clients []*client, line []byte) error {
+	cs, ns, _ := bytes.Cut(line, []byte(","))
+	id, err := strconv.Atoi(string(cs))
+	if err != nil {
+		return fmt.Errorf("row %q: %w", line, err)
+	}
+	n, err := strconv.ParseInt(string(ns), 10, 64)
+	if err != nil || id < 0 || id >= len(clients) || n < 0 || n >= int64(len(clients[id].seen)) {
+		return fmt.Errorf("row %q was never sent (%v)", line, err)
+	}
+	if s := &clients[id].seen[n]; *s < 255 {
+		*s++
+	}
+	return nil
+}
+
+// tally compares what was acknowledged with what is there.
+func (c *client) tally(a *Account) {
+	for _, in := range c.inserts {
+		var there int64
+		for _, times := range c.seen[in.first : in.first+in.rows] {
+			if times > 0 {
+				there++
+			}
+			if times > 1 {
+				a.Doubled++
+			}
+		}
+		if in.acked {
+			a.Acknowledged += in.rows
+			a.Lost += in.rows - there
+			continue
+		}
+		a.Unanswered += in.rows
+		if there != 0 && there != in.rows {
+			a.Torn++
+		}
+	}
+}

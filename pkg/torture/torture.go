@@ -1,0 +1,105 @@
+// Package torture kills the server under load and accounts for every row that it acknowledged.
+package torture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/rig"
+)
+
+// Config says how long and how hard.
+type Config struct {
+	Program  string        // the binary under test
+	Dir      string        // an empty folder
+	Duration time.Duration // of load and kills; the account comes after it
+	Clients  int
+	Seed     uint64 // of the kills and the sizes
+}
+
+// Account is the outcome.
+type Account struct {
+	Acknowledged int64 // rows whose insert was answered 200
+	Unanswered   int64 // rows whose insert was not: each insert's may be there whole, or not at all
+	Lost         int64 // acknowledged and not in the table
+	Doubled      int64 // in the table more than once
+	Torn         int64 // inserts of which only a part is in the table
+	Kills, Terms int   // SIGKILLs and SIGTERMs sent
+}
+
+// OK reports whether every promise was kept, and the run was one that could have broken them.
+func (a Account) OK() bool {
+	return a.Lost == 0 && a.Doubled == 0 && a.Torn == 0 && a.Acknowledged > 0 && a.Kills+a.Terms > 0
+}
+
+// String gives the line that people read.
+func (a Account) String() string {
+	return fmt.Sprintf("acknowledged %d / lost %d / doubled %d / torn %d  (unanswered %d, %d SIGKILL, %d SIGTERM)",
+		a.Acknowledged, a.Lost, a.Doubled, a.Torn, a.Unanswered, a.Kills, a.Terms)
+}
+
+// Run tortures and returns the account. Progress goes to out.
+func Run(ctx context.Context, cfg Config, out io.Writer) (Account, error) {
+	srv, err := rig.New(cfg.Program, cfg.Dir)
+	if err != nil {
+		return Account{}, err
+	}
+	if err := srv.Start(ctx); err != nil {
+		return Account{}, err
+	}
+	fmt.Fprintf(out, "torture: %d clients for %v, seed %d\n", cfg.Clients, cfg.Duration, cfg.Seed)
+	clients := make([]*client, cfg.Clients)
+	load, stopLoad := context.WithCancel(ctx)
+	defer stopLoad()
+	var wg sync.WaitGroup
+	for i := range clients {
+		clients[i] = newClient(i, cfg.Seed, srv)
+		wg.Go(func() { clients[i].run(load) })
+	}
+	a, err := kills(ctx, cfg, srv)
+	stopLoad()
+	wg.Wait()
+	if err != nil {
+		return a, errors.Join(err, srv.Signal(os.Kill))
+	}
+	if err := account(ctx, srv, clients, &a); err != nil {
+		return a, errors.Join(err, srv.Signal(os.Kill))
+	}
+	return a, srv.Stop()
+}
+
+// kills ends the server at random moments and starts it again, until the time is up.
+func kills(ctx context.Context, cfg Config, srv *rig.Server) (Account, error) {
+	var a Account
+	rng := rand.New(rand.NewPCG(cfg.Seed, 0))
+	end := time.Now().Add(cfg.Duration)
+	for time.Now().Before(end) {
+		pause := time.NewTimer(time.Duration(50+rng.IntN(3000)) * time.Millisecond)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return a, ctx.Err()
+		}
+		sig := os.Signal(syscall.SIGKILL)
+		if rng.IntN(3) == 0 {
+			sig = syscall.SIGTERM
+			a.Terms++
+		} else {
+			a.Kills++
+		}
+		if err := srv.Signal(sig); err != nil {
+			return a, err
+		}
+		if err := srv.Start(ctx); err != nil {
+			return a, fmt.Errorf("restart after %v: %w", sig, err)
+		}
+	}
+	return a, nil
+}
