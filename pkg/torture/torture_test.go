@@ -1,0 +1,96 @@
+package torture
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"testing"
+)
+
+func TestTally(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		inserts []insert
+		seen    []uint8
+		want    Account
+		ok      bool
+	}{
+		{"all there once", []insert{{0, 1, true}, {1, 2, true}}, []uint8{1, 1, 1}, Account{Acknowledged: 3}, true},
+		{"one lost", []insert{{0, 1, true}, {1, 2, true}}, []uint8{1, 1, 0}, Account{Acknowledged: 3, Lost: 1}, false},
+		{"one doubled", []insert{{0, 2, true}}, []uint8{1, 2}, Account{Acknowledged: 2, Doubled: 1}, false},
+		{"unanswered and absent", []insert{{0, 1, true}, {1, 2, false}}, []uint8{1, 0, 0}, Account{Acknowledged: 1, Unanswered: 2}, true},
+		{"unanswered and whole", []insert{{0, 1, true}, {1, 2, false}}, []uint8{1, 1, 1}, Account{Acknowledged: 1, Unanswered: 2}, true},
+		{"unanswered and doubled", []insert{{0, 1, true}, {1, 1, false}}, []uint8{1, 2}, Account{Acknowledged: 1, Unanswered: 1, Doubled: 1}, false},
+		{"unanswered and torn", []insert{{0, 1, true}, {1, 2, false}}, []uint8{1, 1, 0}, Account{Acknowledged: 1, Unanswered: 2, Torn: 1}, false},
+		{"nothing acknowledged proves nothing", []insert{{0, 1, false}}, []uint8{0}, Account{Unanswered: 1}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got Account
+			c := client{inserts: tt.inserts, seen: tt.seen}
+			c.tally(&got)
+			if got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			got.Kills = 1
+			if got.OK() != tt.ok {
+				t.Errorf("OK: got %t, want %t", got.OK(), tt.ok)
+			}
+		})
+	}
+	if (Account{Acknowledged: 1}).OK() {
+		t.Error("a run without a kill must not pass")
+	}
+}
+
+func TestNote(t *testing.T) {
+	for _, tt := range []struct {
+		name, line string
+		ok         bool
+	}{
+		{"a row that was sent", "0,1", true},
+		{"a number that was not", "0,2", false},
+		{"a client that is not", "1,0", false},
+		{"a negative client", "-1,0", false},
+		{"not a number", "x,0", false},
+		{"no second column", "0", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &client{seen: make([]uint8, 2)}
+			err := note([]*client{c}, []byte(tt.line))
+			if (err == nil) != tt.ok {
+				t.Errorf("note(%q): %v", tt.line, err)
+			}
+			if tt.ok && c.seen[1] != 1 {
+				t.Errorf("seen %v, want the row counted", c.seen)
+			}
+		})
+	}
+}
+
+func TestBodyIsItsRows(t *testing.T) {
+	c := &client{id: 3, rng: rand.New(rand.NewPCG(1, 1))}
+	var got []int64
+	var b bytes.Buffer
+	if _, err := c.body(insert{first: 7, rows: 3}).WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(&b)
+	for d.More() {
+		var row struct {
+			C int
+			N int64
+		}
+		if err := d.Decode(&row); err != nil || row.C != 3 {
+			t.Fatalf("row %+v: %v", row, err)
+		}
+		got = append(got, row.N)
+	}
+	if len(got) != 3 || got[0] != 7 || got[2] != 9 {
+		t.Errorf("got rows %v, want 7 to 9", got)
+	}
+	for range 10_000 {
+		if n := c.size(); n < 1 {
+			t.Fatalf("size %d", n)
+		}
+	}
+}
