@@ -30,7 +30,8 @@ type Config struct {
 	Database         Section       `yaml:"database"`
 	Destinations     []Destination `yaml:"destinations" alias:"databases"`
 
-	places map[string]place // where each given key was given, by its path
+	places    map[string]place // where each given key was given, by its path
+	variables []string         // that gave settings; node lines below 0 count them
 }
 
 // Logging is how the log is written.

@@ -144,22 +144,24 @@ func (r *reader) splitList(v reflect.Value, text string) {
 
 // setting sets one of a driver's settings. Whether there is such a one only the driver knows.
 func (r *reader) setting(name, rest string, settings *yaml.Node, path string) bool {
-	key := strings.ToLower(rest)
+	line := r.cfg.lineOf(name)
 	if settings.Kind == 0 {
-		*settings = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+		*settings = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: line}
 	}
 	if settings.Kind != yaml.MappingNode {
 		return true // a mistake in the file, which the driver will report
 	}
+	key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.ToLower(rest), Line: line}
 	value := scalar(r.env[name], 0)
-	r.cfg.places[join(path, key)] = place{variable: name}
+	value.Line = line
+	r.cfg.places[join(path, key.Value)] = place{variable: name}
 	for i := 0; i+1 < len(settings.Content); i += 2 {
-		if settings.Content[i].Value == key {
-			settings.Content[i+1] = value
+		if settings.Content[i].Value == key.Value {
+			settings.Content[i], settings.Content[i+1] = key, value
 			return true
 		}
 	}
-	settings.Content = append(settings.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, value)
+	settings.Content = append(settings.Content, key, value)
 	return true
 }
 

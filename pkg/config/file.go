@@ -16,34 +16,33 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 )
 
-// maxNesting stops an alias that contains itself.
-const maxNesting = 50
+// Both stop an alias that contains itself.
+const (
+	maxNodes = 50_000 // of a file
+	maxPath  = 500    // bytes of a key's path
+)
 
 // file lays the parsed file over the configuration.
 func (r *reader) file(root *yaml.Node) {
-	r.value(root, reflect.ValueOf(r.cfg).Elem(), "", 0)
+	r.value(root, reflect.ValueOf(r.cfg).Elem(), "")
 }
 
 // value sets v, the key path, to what node says. An empty value leaves the default.
-func (r *reader) value(node *yaml.Node, v reflect.Value, path string, depth int) {
+func (r *reader) value(node *yaml.Node, v reflect.Value, path string) {
 	node = target(node)
-	if depth > maxNesting {
-		r.mistake(node, path, "is nested too deeply")
+	if !r.step(node, path) {
 		return
-	}
-	if path != "" {
-		r.cfg.places[path] = place{line: node.Line}
 	}
 	if node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null" {
 		return
 	}
 	switch kind := v.Kind(); {
 	case v.Type() == nodeType:
-		v.Set(reflect.ValueOf(*r.resolved(node, path, depth)))
+		v.Set(reflect.ValueOf(*r.resolved(node, path)))
 	case kind == reflect.Struct:
-		r.section(node, v, path, depth)
+		r.section(node, v, path)
 	case kind == reflect.Slice:
-		r.list(node, v, path, depth)
+		r.list(node, v, path)
 	case node.Kind != yaml.ScalarNode:
 		r.mistake(node, path, "must be one value, not a %s", kindName(node))
 	default:
@@ -57,13 +56,13 @@ func (r *reader) value(node *yaml.Node, v reflect.Value, path string, depth int)
 	}
 }
 
-func (r *reader) section(node *yaml.Node, v reflect.Value, path string, depth int) {
+func (r *reader) section(node *yaml.Node, v reflect.Value, path string) {
 	if node.Kind != yaml.MappingNode {
 		r.mistake(node, path, "must have keys of its own, not be a %s", kindName(node))
 		return
 	}
 	given := make(map[string]*yaml.Node)
-	for _, p := range pairs(node, 0) {
+	for _, p := range pairs(node, nil) {
 		key := p.key.Value
 		name, field, ok := fieldOf(v, key)
 		if !ok {
@@ -75,18 +74,21 @@ func (r *reader) section(node *yaml.Node, v reflect.Value, path string, depth in
 			continue
 		}
 		given[name] = p.key
-		r.value(p.value, field, join(path, name), depth+1)
+		r.cfg.places[join(path, name)] = place{line: p.key.Line}
+		r.value(p.value, field, join(path, name))
 	}
 }
 
-func (r *reader) list(node *yaml.Node, v reflect.Value, path string, depth int) {
+func (r *reader) list(node *yaml.Node, v reflect.Value, path string) {
 	if node.Kind != yaml.SequenceNode {
 		r.mistake(node, path, "must be a list, not a %s", kindName(node))
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
 	for i, item := range node.Content {
-		r.value(item, v.Index(i), fmt.Sprintf("%s[%d]", path, i), depth+1)
+		at := fmt.Sprintf("%s[%d]", path, i)
+		r.cfg.places[at] = place{line: item.Line}
+		r.value(item, v.Index(i), at)
 	}
 }
 
@@ -101,23 +103,37 @@ func (r *reader) mistake(node *yaml.Node, path, format string, args ...any) {
 	r.mistakes.Add(Mistake{Line: node.Line, Text: text})
 }
 
+// step counts a node and reports false when there are too many.
+func (r *reader) step(node *yaml.Node, path string) bool {
+	r.nodes++
+	if r.nodes > maxNodes || len(path) > maxPath {
+		if r.nodes <= maxNodes+1 {
+			r.nodes = maxNodes + 1
+			r.mistake(node, path[:min(len(path), maxPath)], "too large, or an alias that contains itself")
+		}
+		return false
+	}
+	return true
+}
+
 // resolved copies a driver's settings with aliases, merges and variables put in, so that they stand on their own.
-func (r *reader) resolved(node *yaml.Node, path string, depth int) *yaml.Node {
+func (r *reader) resolved(node *yaml.Node, path string) *yaml.Node {
 	node = target(node)
 	c := *node
 	c.Anchor, c.Alias, c.Content = "", nil, nil
-	if depth > maxNesting {
-		r.mistake(node, path, "is nested too deeply")
+	if !r.step(node, path) {
 		return &c
 	}
 	switch node.Kind {
 	case yaml.MappingNode:
-		for _, p := range pairs(node, 0) {
-			c.Content = append(c.Content, p.key, r.resolved(p.value, join(path, p.key.Value), depth+1))
+		for _, p := range pairs(node, nil) {
+			at := join(path, p.key.Value)
+			r.cfg.places[at] = place{line: p.key.Line}
+			c.Content = append(c.Content, p.key, r.resolved(p.value, at))
 		}
 	case yaml.SequenceNode:
 		for i, item := range node.Content {
-			c.Content = append(c.Content, r.resolved(item, fmt.Sprintf("%s[%d]", path, i), depth+1))
+			c.Content = append(c.Content, r.resolved(item, fmt.Sprintf("%s[%d]", path, i)))
 		}
 	case yaml.ScalarNode:
 		if text, ok := r.expand(node, path); ok && text != node.Value {
@@ -155,23 +171,28 @@ func target(n *yaml.Node) *yaml.Node {
 type pair struct{ key, value *yaml.Node }
 
 // pairs lists a mapping's keys and values; those of a merge (<<) come last and only when the mapping has not the key.
-func pairs(node *yaml.Node, depth int) []pair {
+// The mappings in done are not merged again.
+func pairs(node *yaml.Node, done map[*yaml.Node]bool) []pair {
+	if done == nil {
+		done = make(map[*yaml.Node]bool)
+	}
+	done[node] = true
 	var own, merged []pair
 	has := make(map[string]bool)
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		key, value := node.Content[i], node.Content[i+1]
+		key, value := node.Content[i], target(node.Content[i+1])
 		if key.ShortTag() != "!!merge" {
-			own = append(own, pair{key, value})
+			own = append(own, pair{key, node.Content[i+1]})
 			has[key.Value] = true
 			continue
 		}
-		sources := []*yaml.Node{target(value)}
-		if sources[0].Kind == yaml.SequenceNode {
-			sources = sources[0].Content
+		sources := []*yaml.Node{value}
+		if value.Kind == yaml.SequenceNode {
+			sources = value.Content
 		}
 		for _, s := range sources {
-			if s = target(s); s.Kind == yaml.MappingNode && depth < maxNesting {
-				merged = append(merged, pairs(s, depth+1)...)
+			if s = target(s); s.Kind == yaml.MappingNode && !done[s] {
+				merged = append(merged, pairs(s, done)...)
 			}
 		}
 	}

@@ -50,6 +50,7 @@ type reader struct {
 	cfg      *Config
 	env      map[string]string
 	named    map[string]bool // variables that ${…} in the file names
+	nodes    int             // of the file, met so far
 	mistakes Mistakes
 }
 

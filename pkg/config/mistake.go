@@ -85,6 +85,24 @@ func (c *Config) Mistake(path, format string, args ...any) Mistake {
 	return m
 }
 
+// MistakeAt makes a mistake at a line that a node of the settings has, which may stand for a variable of the environment.
+func (c *Config) MistakeAt(line int, format string, args ...any) Mistake {
+	m := Mistake{Text: fmt.Sprintf(format, args...)}
+	switch {
+	case line > 0:
+		m.Line = line
+	case line < 0 && -line <= len(c.variables):
+		m.Variable = c.variables[-line-1]
+	}
+	return m
+}
+
+// lineOf gives the line number, below 0, of nodes that come from the variable name.
+func (c *Config) lineOf(name string) int {
+	c.variables = append(c.variables, name)
+	return -len(c.variables)
+}
+
 // parent gives the path of the section that path is in.
 func parent(path string) string {
 	return path[:max(0, strings.LastIndexAny(path, ".["))]

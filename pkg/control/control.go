@@ -22,8 +22,8 @@ type Store interface {
 
 // Batches remembers batches from the moment they are shipped.
 type Batches interface {
-	// Shipped notes that b is in the blob store and the queue. One that is known already, in any state, is left as it
-	// is.
+	// Shipped notes that b is in the blob store and on its way into the queue. One that is known already, in any state,
+	// is left as it is.
 	Shipped(ctx context.Context, b Batch) error
 	// Attempt counts one more try to load b and returns how far it had come before, with the new count, 1 at the
 	// first. An unknown batch is noted as by Shipped first.

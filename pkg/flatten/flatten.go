@@ -43,18 +43,18 @@ type Flattener struct {
 	tree   tree
 	why    failure
 
-	out  []byte // rows not yet handed on are out[:n]; all of its capacity is in its length
-	n    int
-	scr  []byte // for rows that are put together anew, and for rescued nested values
-	ids  *rowid.Source
-	run  rowid.Block
-	rows int
+	out     []byte // rows not yet handed on are out[:n]; all of its capacity is in its length
+	n       int
+	scratch []byte // for rows that are put together anew, and for rescued nested values
+	ids     *rowid.Source
+	run     rowid.Block
+	rows    int
 
 	// Of the row at hand.
-	mark    int    // where it begins in out
-	row     uint64 // its number; rises for ever, so that a column knows whether it was met in this row
-	first   uint64 // number of the request's first row
-	id      [rowid.Len]byte
+	mark    int       // where it begins in out
+	row     uint64    // its number; rises for ever, so that a column knows whether it was met in this row
+	first   uint64    // number of the request's first row
+	lead    lead      // begins the row, with its fresh id
 	own     []byte    // the row's own id, as the body spells it; points into the input
 	cuts    []cut     // members of out that a later one of the same name replaces
 	rescued []byte    // `,"name":value` of what has no column
@@ -66,8 +66,8 @@ type Flattener struct {
 
 // New returns a Flattener.
 func New(l Limits) *Flattener {
-	f := &Flattener{limits: l}
-	f.in.size = firstRead
+	f := &Flattener{limits: l, lead: newLead()}
+	f.in.size, f.in.most = firstRead, l.RowBytes+laterRead
 	f.names = newNameSet()
 	f.tree.reset(l)
 	return f
@@ -118,8 +118,8 @@ func (f *Flattener) end() {
 	if len(f.out) > keepSize {
 		f.out = nil
 	}
-	if cap(f.scr) > keepSize {
-		f.scr = nil
+	if cap(f.scratch) > keepSize {
+		f.scratch = nil
 	}
 	f.tree.trim()
 	if cap(f.rescued) > keepSize {
@@ -235,7 +235,7 @@ func (f *Flattener) nextID() {
 	if f.run.Left() == 0 {
 		f.run = f.ids.Block(idRun)
 	}
-	f.run.Append(f.id[:0])
+	f.run.Append(f.lead.id()[:0])
 }
 
 func (f *Flattener) flush(out io.Writer) error {

@@ -17,6 +17,7 @@ const maxEmptyReads = 100
 type input struct {
 	r     io.Reader
 	size  int    // first size of the buffer
+	most  int    // its last, more than the longest row
 	mem   []byte // the buffer
 	buf   []byte // mem[:end+pad]
 	pos   int    // what is before it was read
@@ -31,7 +32,7 @@ func (in *input) begin(r io.Reader) {
 	if len(in.mem) == 0 {
 		in.mem = make([]byte, in.size+pad)
 	}
-	*in = input{r: r, size: in.size, mem: in.mem, buf: in.mem[:pad]}
+	*in = input{r: r, size: in.size, most: in.most, mem: in.mem, buf: in.mem[:pad]}
 	clear(in.buf)
 }
 
@@ -44,7 +45,7 @@ func (in *input) done() {
 }
 
 // fill drops what is before keep and reads until the buffer is full or the body ends. The buffer grows when the rest
-// takes more than half of it, so that a long row is parsed again only after as many new bytes.
+// takes more than half of it, so that a long row is parsed again only after as many new bytes, or when it is whole.
 func (in *input) fill(keep int) error {
 	rest := in.buf[keep:in.end]
 	if !in.array {
@@ -52,8 +53,8 @@ func (in *input) fill(keep int) error {
 	}
 	in.off += int64(keep)
 	mem := in.mem
-	if room := len(mem) - pad; len(rest) > room/2 {
-		mem = make([]byte, 2*room+pad)
+	if room := len(mem) - pad; len(rest) > room/2 && room < in.most {
+		mem = make([]byte, min(2*room, in.most)+pad)
 	} else if in.off > 0 && room == firstRead {
 		mem = make([]byte, laterRead+pad)
 	}

@@ -27,13 +27,16 @@ func (f *Flattener) object(pos int, parent *node, depth int) int {
 		n := *guess
 		if n != nil && n.matches(buf, pos+1) {
 			pos += 1 + len(n.raw)
+			guess = &n.next
 		} else {
 			if pos, n = f.key(pos+1, parent, n, depth); pos < 0 {
 				return pos
 			}
-			*guess = n
+			if !n.temp { // such a node is another one's soon, and cannot be guessed
+				*guess = n
+				guess = &n.next
+			}
 		}
-		guess = &n.next
 		if buf[pos] <= ' ' {
 			pos = skipSpace(buf, pos)
 		}
@@ -77,7 +80,7 @@ func (f *Flattener) key(pos int, parent, guess *node, depth int) (int, *node) {
 	if buf[end] != ':' {
 		return f.fail(end, "want ':' after a key"), nil
 	}
-	if guess != nil && !guess.temp && bytes.Equal(raw, guess.raw[:len(guess.raw)-2]) {
+	if guess != nil && bytes.Equal(raw, guess.raw[:len(guess.raw)-2]) {
 		return end + 1, guess // only white space before the colon was different
 	}
 	return end + 1, f.tree.kid(parent, raw, depth)
@@ -116,27 +119,19 @@ func (f *Flattener) array(pos int, parent *node, depth int) int {
 // value reads the value at n, and writes it when it is a scalar.
 func (f *Flattener) value(pos int, n *node, depth int) int {
 	buf := f.in.buf
+	end, k := 0, schema.Text
 	switch c := buf[pos]; {
 	case c == '"':
-		end := f.text(pos + 1)
-		if end < 0 {
-			return end
+		if end = f.text(pos + 1); end-pos >= len(`"2006-01-02"`) && isDigit(buf[pos+1]) {
+			k = schema.KindOfString(buf[pos+1 : end-1])
 		}
-		k := schema.Text
-		if end-pos >= len(`"2006-01-02"`) && isDigit(buf[pos+1]) {
-			k = textKind(buf[pos+1 : end-1])
-		}
-		return f.put(n, pos, end, k)
 	case isDigit(c) || c == '-':
-		end, k := f.number(pos)
-		if end < 0 {
-			return end
-		}
-		return f.put(n, pos, end, k)
+		end, k = f.number(pos)
 	case c == '{' || c == '[':
 		return f.nested(pos, n, depth+1)
+	default:
+		end, k = f.word(pos)
 	}
-	end, k := f.word(pos)
 	if end < 0 {
 		return end
 	}
@@ -149,7 +144,7 @@ func (f *Flattener) nested(pos int, n *node, depth int) int {
 		return f.failDepth(pos)
 	}
 	if n.reserved {
-		f.scr = f.scr[:0]
+		f.scratch = f.scratch[:0]
 		end := f.compact(pos, depth)
 		if end < 0 {
 			return end
@@ -185,7 +180,7 @@ func (f *Flattener) word(pos int) (int, schema.Kind) {
 	return pos + len(w), k
 }
 
-// compact reads the value at pos and appends it to scr without white space.
+// compact reads the value at pos and appends it to scratch without white space.
 func (f *Flattener) compact(pos, depth int) int {
 	end, buf := pos, f.in.buf
 	switch c := buf[pos]; {
@@ -202,7 +197,7 @@ func (f *Flattener) compact(pos, depth int) int {
 		end, _ = f.word(pos)
 	}
 	if end >= 0 {
-		f.scr = append(f.scr, buf[pos:end]...)
+		f.scratch = append(f.scratch, buf[pos:end]...)
 	}
 	return end
 }
@@ -212,7 +207,7 @@ func (f *Flattener) compactMembers(pos, depth int) int {
 	buf := f.in.buf
 	open := buf[pos]
 	last := open + 2 // in ASCII, '}' is two after '{', and ']' two after '['
-	f.scr = append(f.scr, open)
+	f.scratch = append(f.scratch, open)
 	pos = skipSpace(buf, pos+1)
 	for first := true; buf[pos] != last || !first; first = false {
 		if open == '{' {
@@ -226,17 +221,17 @@ func (f *Flattener) compactMembers(pos, depth int) int {
 		if pos = skipSpace(buf, pos); buf[pos] != ',' {
 			break
 		}
-		f.scr = append(f.scr, ',')
+		f.scratch = append(f.scratch, ',')
 		pos = skipSpace(buf, pos+1)
 	}
 	if buf[pos] != last {
 		return f.fail(pos, "want ',' or the end of the object or array")
 	}
-	f.scr = append(f.scr, last)
+	f.scratch = append(f.scratch, last)
 	return pos + 1
 }
 
-// compactKey reads a key and its colon, and appends them to scr.
+// compactKey reads a key and its colon, and appends them to scratch.
 func (f *Flattener) compactKey(pos int) int {
 	buf := f.in.buf
 	if buf[pos] != '"' {
@@ -246,7 +241,7 @@ func (f *Flattener) compactKey(pos int) int {
 	if end < 0 {
 		return end
 	}
-	f.scr = append(append(f.scr, buf[pos:end]...), ':')
+	f.scratch = append(append(f.scratch, buf[pos:end]...), ':')
 	if end = skipSpace(buf, end); buf[end] != ':' {
 		return f.fail(end, "want ':' after a key")
 	}

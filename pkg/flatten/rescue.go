@@ -39,13 +39,13 @@ func (f *Flattener) keepOwn(n *node, c *column, value []byte) {
 	}
 }
 
-// keepNested keeps the nested value in scr, which a key that is one of our columns has, among the rescued values.
+// keepNested keeps the nested value in scratch, which a key that is one of our columns has, among the rescued values.
 func (f *Flattener) keepNested(n *node, pos, end int) int {
 	if f.own != nil && string(n.path) == schema.RowID {
 		f.rescue(n.path, f.own)
 		f.own = nil
 	}
-	f.rescue(n.path, f.scr)
+	f.rescue(n.path, f.scratch)
 	return f.checkRow(pos, end)
 }
 
@@ -71,26 +71,23 @@ func (f *Flattener) checkRow(pos, end int) int {
 
 // rebuildRow puts the row together from its id, the members that were not cut, and the rescued values.
 func (f *Flattener) rebuildRow() {
-	f.scr = append(f.scr[:0], rowHead...)
+	f.scratch = append(f.scratch[:0], f.lead[:]...)
 	if f.own != nil {
-		f.scr = append(f.scr, unquote(f.own)...)
-	} else {
-		f.scr = append(f.scr, f.id[:]...)
+		f.scratch = append(append(append(f.scratch[:0], rowHead...), unquote(f.own)...), '"')
 	}
-	f.scr = append(f.scr, '"')
-	at := f.mark + len(rowHead) + len(f.id) + 1
+	at := f.mark + len(f.lead)
 	slices.SortFunc(f.cuts, func(a, b cut) int { return cmp.Compare(a.start, b.start) })
 	for _, c := range f.cuts {
-		f.scr = append(f.scr, f.out[at:c.start]...)
+		f.scratch = append(f.scratch, f.out[at:c.start]...)
 		at = c.end
 	}
-	f.scr = append(f.scr, f.out[at:f.n]...)
+	f.scratch = append(f.scratch, f.out[at:f.n]...)
 	if len(f.rescued) > 0 {
-		f.scr = append(append(append(f.scr, rescuedHead...), f.rescued[1:]...), '}')
+		f.scratch = append(append(append(f.scratch, rescuedHead...), f.rescued[1:]...), '}')
 	}
 	f.n = f.mark
-	f.ensure(len(f.scr))
-	f.n += copy(f.out[f.n:], f.scr)
+	f.ensure(len(f.scratch))
+	f.n += copy(f.out[f.n:], f.scratch)
 }
 
 // nameSet is the names of one row's rescued values. It keeps hashes, so that it needs no memory per name; two names with

@@ -3,6 +3,7 @@ package flatten
 import (
 	"io"
 
+	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
@@ -11,6 +12,18 @@ const (
 	rowEnd  = "}\n"
 )
 
+// lead is how a row with a fresh id begins.
+type lead [len(rowHead) + rowid.Len + 1]byte
+
+func newLead() (l lead) {
+	copy(l[:], rowHead)
+	l[len(l)-1] = '"'
+	return l
+}
+
+// id returns the place of the id.
+func (l *lead) id() []byte { return l[len(rowHead) : len(rowHead)+rowid.Len] }
+
 func (f *Flattener) beginRow() {
 	f.row++
 	f.mark = f.n
@@ -18,11 +31,9 @@ func (f *Flattener) beginRow() {
 	f.cuts = f.cuts[:0]
 	f.rescued = f.rescued[:0]
 	f.names.clear()
-	f.ensure(len(rowHead) + len(f.id) + 1)
-	f.n += copy(f.out[f.n:], rowHead)
-	f.n += copy(f.out[f.n:], f.id[:])
-	f.out[f.n] = '"'
-	f.n++
+	f.ensure(len(f.lead))
+	*(*lead)(f.out[f.n:]) = f.lead
+	f.n += len(f.lead)
 }
 
 // undoRow forgets what was read of the row.
@@ -41,7 +52,8 @@ func (f *Flattener) endRow(out io.Writer, each func([]byte)) error {
 		f.rebuildRow()
 	}
 	f.ensure(len(rowEnd))
-	f.n += copy(f.out[f.n:], rowEnd)
+	f.out[f.n], f.out[f.n+1] = rowEnd[0], rowEnd[1]
+	f.n += len(rowEnd)
 	if f.n-f.mark > f.maxRow() {
 		return f.tooLarge()
 	}
@@ -91,28 +103,29 @@ func (f *Flattener) put(n *node, pos, end int, k schema.Kind) int {
 		}
 		f.ensure(room)
 	}
-	at = f.write(at, c.head, pos, end)
-	c.end, f.n = at, at
-	return end
-}
-
-// write writes head and buf[pos:end] to out[at:], where there is room for both and headRoom bytes more for each. Both
-// are short as a rule, and then copied whole words at a time, beyond their ends.
-func (f *Flattener) write(at int, head []byte, pos, end int) int {
-	out, buf := f.out, f.in.buf
+	// Both parts are short as a rule, and then copied as one word, beyond their ends.
+	out, head := f.out, c.head
 	*(*[headRoom]byte)(out[at:]) = *(*[headRoom]byte)(head[:headRoom])
 	if len(head) > headRoom {
 		copy(out[at+headRoom:], head[headRoom:])
 	}
 	at += len(head)
+	*(*[headRoom]byte)(out[at:]) = *(*[headRoom]byte)(f.in.buf[pos:])
+	if end-pos > headRoom {
+		f.copyLong(at+headRoom, pos+headRoom, end)
+	}
+	at += end - pos
+	c.end, f.n = at, at
+	return end
+}
+
+// copyLong writes what is left of a value, buf[pos:end], to out[at:].
+func (f *Flattener) copyLong(at, pos, end int) {
+	out, buf := f.out, f.in.buf
 	*(*[headRoom]byte)(out[at:]) = *(*[headRoom]byte)(buf[pos:])
 	if end-pos > headRoom {
-		*(*[headRoom]byte)(out[at+headRoom:]) = *(*[headRoom]byte)(buf[pos+headRoom:])
-		if end-pos > 2*headRoom {
-			copy(out[at+2*headRoom:], buf[pos+2*headRoom:end])
-		}
+		copy(out[at+headRoom:], buf[pos+headRoom:end])
 	}
-	return at + end - pos
 }
 
 // place finds the column for a value of n that put cannot write at once. It returns nil when the value went to the
@@ -155,10 +168,10 @@ func (f *Flattener) enter(c *column) bool {
 // rowID returns the id of the row that was read last.
 func (f *Flattener) rowID() []byte {
 	if f.own == nil {
-		return f.id[:]
+		return f.lead.id()
 	}
-	f.scr = unescape(f.scr[:0], unquote(f.own))
-	return f.scr
+	f.scratch = unescape(f.scratch[:0], unquote(f.own))
+	return f.scratch
 }
 
 // unquote returns the inside of a string, and the text of any other scalar.

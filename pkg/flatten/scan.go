@@ -2,9 +2,7 @@ package flatten
 
 import (
 	"encoding/binary"
-	"math/big"
 	"math/bits"
-	"strconv"
 	"unicode/utf8"
 
 	"github.com/scratchdata/scratchdata/pkg/schema"
@@ -132,20 +130,11 @@ func hexDigit(c byte) rune {
 
 func isDigit(c byte) bool { return c-'0' <= 9 }
 
-// textKind gives the kind of a string that has begun with a digit.
-func textKind(s []byte) schema.Kind {
-	if len(s) == len("2006-01-02") {
-		if _, ok := parseDate(s); ok {
-			return schema.Date
-		}
-	} else if _, ok := parseTimestamp(s); ok {
-		return schema.Timestamp
-	}
-	return schema.Text
-}
-
-// safeDigits is how many digits an integer may have to fit an int64 for sure.
-const safeDigits = 18
+// The kinds of shorter numbers are plain to see; those of longer ones are schema's to decide.
+const (
+	safeDigits = 18  // an integer of as many digits fits an int64
+	maxPlain   = 300 // a fraction of as many bytes, without exponent, is below the largest float
+)
 
 // number reads the number at pos, and returns the position after it and its kind.
 func (f *Flattener) number(pos int) (int, schema.Kind) {
@@ -169,7 +158,7 @@ func (f *Flattener) number(pos int) (int, schema.Kind) {
 		return f.fraction(pos, digits, i)
 	}
 	if i-digits > safeDigits {
-		return i, longInteger(buf[pos:i])
+		return i, schema.KindOfNumber(buf[pos:i])
 	}
 	if buf[digits] == '0' && digits > pos {
 		return i, schema.Float // -0: an integer column would lose the sign
@@ -198,41 +187,8 @@ func (f *Flattener) fraction(pos, digits, i int) (int, schema.Kind) {
 		for i++; isDigit(buf[i]); i++ {
 		}
 	}
-	if !exponent && i-digits <= 300 { // below 1e300 whatever the digits are
+	if !exponent && i-digits <= maxPlain {
 		return i, schema.Float
 	}
-	if _, err := strconv.ParseFloat(string(buf[pos:i]), 64); err != nil {
-		return i, schema.Text // not finite
-	}
-	return i, schema.Float
-}
-
-// mantissa is how many bits of an integer a 64-bit float keeps.
-const mantissa = 53
-
-// longInteger gives the kind of an integer of more digits than safeDigits.
-func longInteger(b []byte) schema.Kind {
-	digits, limit := b, "9223372036854775807"
-	if b[0] == '-' {
-		digits, limit = b[1:], "9223372036854775808"
-	}
-	if len(digits) == len(limit) && string(digits) <= limit {
-		return schema.Int
-	}
-	if len(digits) > 309 {
-		return schema.Text // more than the largest float
-	}
-	// Above 2^63 only multiples of 2^(64-mantissa) are floats. That rules nearly all out before the exact test.
-	var low uint64
-	for _, c := range digits {
-		low = low*10 + uint64(c-'0')
-	}
-	if bits.TrailingZeros64(low) < 64-mantissa {
-		return schema.Text
-	}
-	n, _ := new(big.Int).SetString(string(digits), 10)
-	if n.BitLen() > 1024 || n.BitLen()-int(n.TrailingZeroBits()) > mantissa {
-		return schema.Text
-	}
-	return schema.Float
+	return i, schema.KindOfNumber(buf[pos:i])
 }

@@ -14,9 +14,10 @@ type Queue interface {
 	// first, and then has hidden nothing.
 	Receive(ctx context.Context, lease time.Duration) (Message, error)
 	// Hide hides a received message for d from now: longer to extend its lease, shorter to give it back. A message
-	// that was deleted meanwhile is fault.NotFound.
+	// that was deleted or delivered again meanwhile is fault.NotFound.
 	Hide(ctx context.Context, m Message, d time.Duration) error
-	// Delete removes a received message for good. Deleting it again is not an error.
+	// Delete removes a received message for good, also when its lease has ended meanwhile: its work is done. Deleting it
+	// again is not an error.
 	Delete(ctx context.Context, m Message) error
 	// Close frees what the queue holds. Messages stay, but for a queue in memory.
 	Close() error
@@ -27,4 +28,12 @@ type Message struct {
 	Body    []byte
 	Attempt int    // 1 at the first delivery, one more at each later one
 	Receipt string // the driver's own handle on this delivery
+}
+
+// Recoverer is a Queue whose messages no other process receives. After a crash it need not wait for leases to end.
+type Recoverer interface {
+	Queue
+	// Recover makes every message receivable at once. Call it before the first Receive, and only while no other process
+	// receives from the queue.
+	Recover(ctx context.Context) error
 }

@@ -163,21 +163,23 @@ const (
 // never looked at.
 func fillTexts(c *columnReader, _ mapping.Vector, data unsafe.Pointer, n int) {
 	c.texts = resize(c.texts, n)
-	valid := c.vec.Valid
-	for i := range c.texts {
-		if valid != nil && valid[i>>6]&(1<<(i&63)) == 0 {
-			c.texts[i] = ""
-			continue
-		}
-		at := unsafe.Add(data, i*textSize)
-		size := int(*(*uint32)(at))
-		if size <= textInline {
-			c.texts[i] = unsafe.String((*byte)(unsafe.Add(at, textStart)), size)
+	c.vec.Texts = c.texts
+	texts, valid := c.texts, c.vec.Valid
+	for i := range texts {
+		if valid == nil || valid[i>>6]&(1<<(i&63)) != 0 {
+			texts[i] = textAt(unsafe.Add(data, i*textSize))
 		} else {
-			c.texts[i] = unsafe.String(*(**byte)(unsafe.Add(at, textPointer)), size)
+			texts[i] = ""
 		}
 	}
-	c.vec.Texts = c.texts
+}
+
+func textAt(at unsafe.Pointer) string {
+	size := int(*(*uint32)(at))
+	if size <= textInline {
+		return unsafe.String((*byte)(unsafe.Add(at, textStart)), size)
+	}
+	return unsafe.String(*(**byte)(unsafe.Add(at, textPointer)), size)
 }
 
 // fillWords looks the values of an ENUM up. The number in a NULL row is not defined, so it may be past the dictionary.

@@ -40,69 +40,33 @@ type plainType struct {
 	fill func(*columnReader, mapping.Vector, unsafe.Pointer, int)
 }
 
-// plainTypeOf describes the types without parameters; ok is false for the others and for unsupported ones.
-func plainTypeOf(id mapping.Type) (p plainType, ok bool) {
-	integer := func(bits int, unsigned bool, name string) vector.Type {
-		return vector.Type{Kind: vector.Int, Bits: bits, Unsigned: unsigned, Name: name}
-	}
-	moment := func(k vector.Kind, unit time.Duration, name string) vector.Type {
-		return vector.Type{Kind: k, Unit: unit, Name: name}
-	}
-	switch id {
-	case mapping.TypeSQLNull:
-		return plainType{vector.Type{Kind: vector.Null, Name: "NULL"}, fillNothing}, true
-	case mapping.TypeBoolean:
-		return plainType{vector.Type{Kind: vector.Bool, Name: "BOOLEAN"}, fillBools}, true
-	case mapping.TypeTinyInt:
-		return plainType{integer(8, false, "TINYINT"), fillNarrow[int8]}, true
-	case mapping.TypeSmallInt:
-		return plainType{integer(16, false, "SMALLINT"), fillNarrow[int16]}, true
-	case mapping.TypeInteger:
-		return plainType{integer(32, false, "INTEGER"), fillNarrow[int32]}, true
-	case mapping.TypeBigInt:
-		return plainType{integer(64, false, "BIGINT"), fillInts}, true
-	case mapping.TypeUTinyInt:
-		return plainType{integer(8, true, "UTINYINT"), fillNarrow[uint8]}, true
-	case mapping.TypeUSmallInt:
-		return plainType{integer(16, true, "USMALLINT"), fillNarrow[uint16]}, true
-	case mapping.TypeUInteger:
-		return plainType{integer(32, true, "UINTEGER"), fillNarrow[uint32]}, true
-	case mapping.TypeUBigInt:
-		return plainType{vector.Type{Kind: vector.Uint, Bits: 64, Unsigned: true, Name: "UBIGINT"}, fillUints}, true
-	case mapping.TypeHugeInt:
-		return plainType{vector.Type{Kind: vector.Int128, Bits: 128, Name: "HUGEINT"}, fillWides}, true
-	case mapping.TypeUHugeInt:
-		return plainType{vector.Type{Kind: vector.Int128, Bits: 128, Unsigned: true, Name: "UHUGEINT"}, fillWides}, true
-	case mapping.TypeFloat:
-		return plainType{vector.Type{Kind: vector.Float, Bits: 32, Name: "FLOAT"}, fillFloat32s}, true
-	case mapping.TypeDouble:
-		return plainType{vector.Type{Kind: vector.Float, Bits: 64, Name: "DOUBLE"}, fillFloats}, true
-	case mapping.TypeBlob:
-		return plainType{vector.Type{Kind: vector.Blob, Name: "BLOB"}, fillTexts}, true
-	case mapping.TypeUUID:
-		return plainType{vector.Type{Kind: vector.UUID, Name: "UUID"}, fillUUIDs}, true
-	case mapping.TypeInterval:
-		return plainType{vector.Type{Kind: vector.Interval, Name: "INTERVAL"}, fillIntervals}, true
-	case mapping.TypeDate:
-		return plainType{vector.Type{Kind: vector.Date, Name: "DATE"}, fillDates}, true
-	case mapping.TypeTime:
-		return plainType{moment(vector.Time, time.Microsecond, "TIME"), fillInts}, true
-	case mapping.TypeTimeNS:
-		return plainType{moment(vector.Time, time.Nanosecond, "TIME_NS"), fillInts}, true
-	case mapping.TypeTimestampS:
-		return plainType{moment(vector.Timestamp, time.Second, "TIMESTAMP_S"), fillInts}, true
-	case mapping.TypeTimestampMS:
-		return plainType{moment(vector.Timestamp, time.Millisecond, "TIMESTAMP_MS"), fillInts}, true
-	case mapping.TypeTimestamp:
-		return plainType{moment(vector.Timestamp, time.Microsecond, "TIMESTAMP"), fillInts}, true
-	case mapping.TypeTimestampNS:
-		return plainType{moment(vector.Timestamp, time.Nanosecond, "TIMESTAMP_NS"), fillInts}, true
-	case mapping.TypeTimestampTZ:
-		t := moment(vector.Timestamp, time.Microsecond, "TIMESTAMP WITH TIME ZONE")
-		t.Zone = true
-		return plainType{t, fillInts}, true
-	}
-	return plainType{}, false
+// plainTypes are the types without parameters.
+var plainTypes = map[mapping.Type]plainType{
+	mapping.TypeSQLNull:     {vector.Type{Kind: vector.Null, Name: "NULL"}, fillNothing},
+	mapping.TypeBoolean:     {vector.Type{Kind: vector.Bool, Name: "BOOLEAN"}, fillBools},
+	mapping.TypeTinyInt:     {vector.Type{Kind: vector.Int, Bits: 8, Name: "TINYINT"}, fillNarrow[int8]},
+	mapping.TypeSmallInt:    {vector.Type{Kind: vector.Int, Bits: 16, Name: "SMALLINT"}, fillNarrow[int16]},
+	mapping.TypeInteger:     {vector.Type{Kind: vector.Int, Bits: 32, Name: "INTEGER"}, fillNarrow[int32]},
+	mapping.TypeBigInt:      {vector.Type{Kind: vector.Int, Bits: 64, Name: "BIGINT"}, fillInts},
+	mapping.TypeUTinyInt:    {vector.Type{Kind: vector.Int, Bits: 8, Unsigned: true, Name: "UTINYINT"}, fillNarrow[uint8]},
+	mapping.TypeUSmallInt:   {vector.Type{Kind: vector.Int, Bits: 16, Unsigned: true, Name: "USMALLINT"}, fillNarrow[uint16]},
+	mapping.TypeUInteger:    {vector.Type{Kind: vector.Int, Bits: 32, Unsigned: true, Name: "UINTEGER"}, fillNarrow[uint32]},
+	mapping.TypeUBigInt:     {vector.Type{Kind: vector.Uint, Bits: 64, Unsigned: true, Name: "UBIGINT"}, fillUints},
+	mapping.TypeHugeInt:     {vector.Type{Kind: vector.Int128, Bits: 128, Name: "HUGEINT"}, fillWides},
+	mapping.TypeUHugeInt:    {vector.Type{Kind: vector.Int128, Bits: 128, Unsigned: true, Name: "UHUGEINT"}, fillWides},
+	mapping.TypeFloat:       {vector.Type{Kind: vector.Float, Bits: 32, Name: "FLOAT"}, fillFloat32s},
+	mapping.TypeDouble:      {vector.Type{Kind: vector.Float, Bits: 64, Name: "DOUBLE"}, fillFloats},
+	mapping.TypeBlob:        {vector.Type{Kind: vector.Blob, Name: "BLOB"}, fillTexts},
+	mapping.TypeUUID:        {vector.Type{Kind: vector.UUID, Name: "UUID"}, fillUUIDs},
+	mapping.TypeInterval:    {vector.Type{Kind: vector.Interval, Name: "INTERVAL"}, fillIntervals},
+	mapping.TypeDate:        {vector.Type{Kind: vector.Date, Name: "DATE"}, fillDates},
+	mapping.TypeTime:        {vector.Type{Kind: vector.Time, Unit: time.Microsecond, Name: "TIME"}, fillInts},
+	mapping.TypeTimeNS:      {vector.Type{Kind: vector.Time, Unit: time.Nanosecond, Name: "TIME_NS"}, fillInts},
+	mapping.TypeTimestampS:  {vector.Type{Kind: vector.Timestamp, Unit: time.Second, Name: "TIMESTAMP_S"}, fillInts},
+	mapping.TypeTimestampMS: {vector.Type{Kind: vector.Timestamp, Unit: time.Millisecond, Name: "TIMESTAMP_MS"}, fillInts},
+	mapping.TypeTimestamp:   {vector.Type{Kind: vector.Timestamp, Unit: time.Microsecond, Name: "TIMESTAMP"}, fillInts},
+	mapping.TypeTimestampNS: {vector.Type{Kind: vector.Timestamp, Unit: time.Nanosecond, Name: "TIMESTAMP_NS"}, fillInts},
+	mapping.TypeTimestampTZ: {vector.Type{Kind: vector.Timestamp, Unit: time.Microsecond, Zone: true, Name: "TIMESTAMP WITH TIME ZONE"}, fillInts},
 }
 
 // unsupported reports whether t is, or holds, a type that the driver must cast to VARCHAR: BIT, UNION, BIGNUM, TIMETZ,
@@ -114,7 +78,7 @@ func unsupported(t mapping.LogicalType) bool {
 
 func newColumnReader(t mapping.LogicalType) (*columnReader, error) {
 	id := mapping.GetTypeId(t)
-	if p, ok := plainTypeOf(id); ok {
+	if p, ok := plainTypes[id]; ok {
 		return &columnReader{vec: vector.Vector{Type: p.vec}, fill: p.fill}, nil
 	}
 	switch id {

@@ -1,0 +1,81 @@
+// Package app makes a running server of a configuration.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"github.com/scratchdata/scratchdata/pkg/config"
+)
+
+// Run serves cfg until ctx ends, and then stops in order. When the server is ready it says on out where it is and how to
+// try it. A part that fails stops the server and gives Run's error.
+func Run(ctx context.Context, cfg config.Config, out io.Writer, log *slog.Logger) error {
+	s, err := open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(out, s.hello()); err != nil {
+		return errors.Join(fmt.Errorf("say that the server is ready: %w", err), s.close())
+	}
+	defer context.AfterFunc(ctx, func() { s.stopping.Store(true) })()
+	err = runStages(ctx, s.stages, cfg.DrainTimeout, log)
+	if errors.Is(err, errStuck) {
+		return err // what a stuck part still uses is the operating system's to close
+	}
+	return errors.Join(err, s.close())
+}
+
+// hello is what a person reads when the server is ready.
+func (s *server) hello() string {
+	dir, err := filepath.Abs(s.cfg.DataDir)
+	if err != nil {
+		dir = s.cfg.DataDir
+	}
+	if s.api == nil {
+		return fmt.Sprintf("Scratch Data is ready.\n  api      off\n  data     %s\n", dir)
+	}
+	url := "http://" + reachable(s.api.Addr())
+	return fmt.Sprintf("Scratch Data is ready.\n  address  %s\n  data     %s\n  try      curl -H \"Authorization: Bearer %s\" -d '{\"hello\":\"world\"}' '%s/api/data/insert/events?wait=true'\n",
+		url, dir, s.shownKey(), url)
+}
+
+// shownKey is a key to try: the one that everybody knows, or a variable in place of one that nobody may read here.
+func (s *server) shownKey() string {
+	for _, d := range s.cfg.Destinations {
+		for _, k := range d.APIKeys {
+			if k.Reveal() == config.DefaultKey {
+				return config.DefaultKey
+			}
+		}
+	}
+	return "$SCRATCH_KEY"
+}
+
+// reachable gives an address on which this machine's own clients reach a listener.
+func reachable(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return a.String()
+	}
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+}
+
+// warnOpenKey says when everybody on the network can use a key that everybody knows.
+func (s *server) warnOpenKey() {
+	tcp, ok := s.api.Addr().(*net.TCPAddr)
+	if ok && !tcp.IP.IsLoopback() && s.shownKey() == config.DefaultKey {
+		s.log.Warn("the API key \""+config.DefaultKey+"\", which everybody knows, works from the network; set api_keys",
+			"address", s.api.Addr().String())
+	}
+}

@@ -1,0 +1,153 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/scratchdata/scratchdata/pkg/account"
+	"github.com/scratchdata/scratchdata/pkg/config"
+	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/httpapi"
+	"github.com/scratchdata/scratchdata/pkg/query"
+	"github.com/scratchdata/scratchdata/pkg/transport"
+)
+
+// serving makes the API.
+func (s *server) serving(context.Context) error {
+	if s.api == nil {
+		return nil
+	}
+	receipts := transport.NewReceipts(s.writer, s.control.Batches())
+	if s.workers != nil {
+		receipts.Follow(s.workers)
+	}
+	api := httpapi.New(apiConfig(s.cfg), httpapi.Deps{
+		Log:      s.log,
+		Registry: s.registry,
+		Keys:     account.New(keysOf(s.cfg)),
+		Writer:   s.writer,
+		Receipts: receipts,
+		Graves:   transport.NewGraves(s.control, s.queue, s.blobs),
+		Query:    query.New(queryLimits(s.cfg), s.dests, s.log, query.NewMetrics(s.registry)),
+		Health:   s.health,
+	})
+	handler := timedBodies(api.Handler(), s.cfg.Timeouts.Read)
+	if s.cfg.Prometheus.Enabled && s.onePort() {
+		mux := http.NewServeMux()
+		mux.Handle("/", handler)
+		mux.Handle("GET /metrics", s.metricsHandler())
+		handler = mux
+	}
+	s.stages = append(s.stages, httpStage("http", s.api, handler, s.cfg.Timeouts, s.log))
+	return nil
+}
+
+// health says why the parts behind the API are not well.
+func (s *server) health() []string {
+	var reasons []string
+	if s.stopping.Load() {
+		reasons = append(reasons, "the server is shutting down")
+	}
+	if s.workers != nil {
+		if err := s.workers.Check(); err != nil {
+			reasons = append(reasons, fault.TextOf(err))
+		}
+	}
+	return reasons
+}
+
+// httpStage serves handler on l. Stopped, it takes no new requests and finishes those in progress; killed, it ends
+// their contexts and cuts their connections.
+//
+// There is no ReadTimeout, because it would also end the context of a request that is answered after it; timedBodies
+// does its work. There is no WriteTimeout, because an answer may take as long as it flows: httpapi moves its deadline.
+func httpStage(name string, l net.Listener, handler http.Handler, t config.Timeouts, log *slog.Logger) stage {
+	requests, cut := context.WithCancel(context.Background())
+	srv := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: t.Header,
+		IdleTimeout:       t.Idle,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return requests },
+	}
+	return stage{
+		name: name,
+		run: func(ctx context.Context) error {
+			defer cut()
+			served := make(chan error, 1)
+			go func() { served <- srv.Serve(l) }()
+			select {
+			case err := <-served:
+				return err
+			case <-ctx.Done():
+			}
+			err := srv.Shutdown(context.WithoutCancel(ctx))
+			if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+				err = errors.Join(err, e)
+			}
+			return err
+		},
+		kill: func() {
+			cut()
+			_ = srv.Close() // what its connections say is of no use to anybody now
+		},
+	}
+}
+
+// timedBodies gives the client timeout for each piece of a body. When the body has been read the connection has no
+// deadline any more: the server goes on reading to learn when the client leaves, and a deadline would look like that.
+func timedBodies(next http.Handler, timeout time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil && r.Body != http.NoBody {
+			b := &timedBody{ReadCloser: r.Body, conn: http.NewResponseController(w)}
+			_ = b.conn.SetReadDeadline(time.Now().Add(timeout)) // a connection without deadlines is a test's
+			r.Body = b
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+type timedBody struct {
+	io.ReadCloser
+	conn *http.ResponseController
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		_ = b.conn.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+func (s *server) metricsHandler() http.Handler {
+	h := promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)})
+	if s.cfg.Prometheus.Username == "" {
+		return h
+	}
+	return basicAuth(h, s.cfg.Prometheus)
+}
+
+// basicAuth lets only the configured user in. Digests are compared, so that the time tells nothing.
+func basicAuth(next http.Handler, c config.Prometheus) http.Handler {
+	wantUser, wantPassword := sha256.Sum256([]byte(c.Username)), sha256.Sum256([]byte(c.Password.Reveal()))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u, p, _ := r.BasicAuth()
+		user, password := sha256.Sum256([]byte(u)), sha256.Sum256([]byte(p))
+		if subtle.ConstantTimeCompare(user[:], wantUser[:])&subtle.ConstantTimeCompare(password[:], wantPassword[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", `Basic realm="metrics"`)
+			http.Error(w, "wrong user or password", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,79 @@
+package app
+
+import (
+	"path/filepath"
+
+	"github.com/scratchdata/scratchdata/pkg/builtin"
+	"github.com/scratchdata/scratchdata/pkg/config"
+	"github.com/scratchdata/scratchdata/pkg/flatten"
+	"github.com/scratchdata/scratchdata/pkg/httpapi"
+	"github.com/scratchdata/scratchdata/pkg/ingest"
+	"github.com/scratchdata/scratchdata/pkg/query"
+	"github.com/scratchdata/scratchdata/pkg/secret"
+	"github.com/scratchdata/scratchdata/pkg/transport"
+)
+
+// Load reads the configuration file name, or none when name is empty, with the environment over it, and gives every
+// mistake at once, those in the drivers' settings too.
+func Load(name string, environ []string) (config.Config, error) {
+	cfg, err := config.Load(name, environ)
+	var mistakes *config.Mistakes
+	switch m, ok := err.(*config.Mistakes); {
+	case ok:
+		mistakes = m
+	case err != nil:
+		return cfg, err
+	default:
+		mistakes = &config.Mistakes{File: name}
+	}
+	mistakes.Add(builtin.List(cfg.DataDir).Check(&cfg)...)
+	return cfg, mistakes.Err()
+}
+
+// What follows turns the operator's configuration into that of each part.
+
+func ingestConfig(c config.Config) ingest.Config {
+	u := c.Uploads
+	cfg := ingest.DefaultConfig()
+	cfg.Dir = filepath.Join(c.DataDir, "ingest")
+	cfg.MaxBytes, cfg.MaxAge, cfg.MaxRows = int64(u.MaxFileSize), u.MaxFileAge, u.MaxRows
+	cfg.FreeSpace = int64(u.FreeSpaceRequired)
+	cfg.Inline, cfg.Memory, cfg.OpenFiles = int64(u.InlineSize), int64(u.Memory), u.OpenFiles
+	cfg.Limits = flatten.Limits{Depth: c.Limits.Depth, Columns: c.Limits.Columns, RowBytes: int(c.Limits.RowBytes)}
+	cfg.Per = make(map[string]ingest.Rotation)
+	for _, d := range c.Destinations {
+		cfg.Per[d.ID] = ingest.Rotation{MaxBytes: int64(d.MaxFileSize), MaxAge: d.MaxFileAge, MaxRows: d.MaxRows}
+	}
+	return cfg
+}
+
+func workersConfig(c config.Config) transport.WorkersConfig {
+	cfg := transport.DefaultWorkersConfig()
+	cfg.Count, cfg.Lease, cfg.MaxAttempts = c.Workers.Count, c.Workers.Lease, c.Workers.MaxAttempts
+	cfg.FreeSpace, cfg.Dir = int64(c.Workers.FreeSpaceRequired), c.DataDir
+	return cfg
+}
+
+func queryLimits(c config.Config) query.Limits {
+	return query.Limits{Timeout: c.Query.Timeout, Concurrent: c.Query.Concurrent, Rows: c.Query.MaxRows,
+		Bytes: int64(c.Query.MaxBytes)}
+}
+
+func apiConfig(c config.Config) httpapi.Config {
+	cfg := httpapi.DefaultConfig()
+	cfg.ReadOnly, cfg.CORSOrigins, cfg.FailFile = c.API.ReadOnly, c.API.CORSOrigins, c.API.HealthcheckFailFile
+	cfg.MaxBody, cfg.MaxDecoded = int64(c.Limits.BodyBytes), int64(c.Limits.DecodedBytes)
+	cfg.ReadTimeout, cfg.WriteTimeout = c.Timeouts.Read, c.Timeouts.Write
+	return cfg
+}
+
+// keysOf gives each API key with its destination's id.
+func keysOf(c config.Config) map[secret.String]string {
+	keys := make(map[secret.String]string)
+	for _, d := range c.Destinations {
+		for _, k := range d.APIKeys {
+			keys[k] = d.ID
+		}
+	}
+	return keys
+}

@@ -1,0 +1,70 @@
+// Package builtin lists every driver. Nothing else names one.
+package builtin
+
+import (
+	"path/filepath"
+
+	"github.com/scratchdata/scratchdata/pkg/blobstore"
+	bloblocal "github.com/scratchdata/scratchdata/pkg/blobstore/local"
+	blobmemory "github.com/scratchdata/scratchdata/pkg/blobstore/memory"
+	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/control/sqlite"
+	"github.com/scratchdata/scratchdata/pkg/destination"
+	"github.com/scratchdata/scratchdata/pkg/destination/duckdb"
+	"github.com/scratchdata/scratchdata/pkg/queue"
+	queuelocal "github.com/scratchdata/scratchdata/pkg/queue/local"
+	queuememory "github.com/scratchdata/scratchdata/pkg/queue/memory"
+	"github.com/scratchdata/scratchdata/pkg/registry"
+)
+
+// Memory is the type of the drivers that keep everything in this process.
+const Memory = "memory"
+
+// Drivers is every driver, by port.
+type Drivers struct {
+	Destinations registry.Drivers[destination.Destination]
+	BlobStores   registry.Drivers[blobstore.Store]
+	Queues       registry.Drivers[queue.Queue]
+	Databases    registry.Drivers[control.Store]
+	Caches       []string // the types there are; nothing opens one yet
+	Vaults       []string // likewise; "memory" is the configuration itself
+
+	duckdb duckdb.Config // what a destination of that type begins as
+}
+
+// List returns the drivers. What they keep on this machine is in dataDir unless their settings say otherwise.
+func List(dataDir string) Drivers {
+	duck := duckdb.DefaultConfig()
+	duck.File = filepath.Join(dataDir, "data.duckdb")
+	return Drivers{
+		Destinations: registry.Drivers[destination.Destination]{
+			duckType: registry.Typed(func() duckdb.Config { return duck }, duckdb.Open),
+		},
+		BlobStores: registry.Drivers[blobstore.Store]{
+			"local": registry.Typed(func() bloblocal.Config {
+				c := bloblocal.DefaultConfig()
+				c.Dir = filepath.Join(dataDir, "blobs")
+				return c
+			}, bloblocal.Open),
+			Memory: registry.Typed(blobmemory.DefaultConfig, blobmemory.Open),
+		},
+		Queues: registry.Drivers[queue.Queue]{
+			"local": registry.Typed(func() queuelocal.Config {
+				c := queuelocal.DefaultConfig()
+				c.File = filepath.Join(dataDir, "queue.db")
+				return c
+			}, queuelocal.Open),
+			Memory: registry.Typed(queuememory.DefaultConfig, queuememory.Open),
+		},
+		Databases: registry.Drivers[control.Store]{
+			"sqlite": registry.Typed(func() sqlite.Config {
+				c := sqlite.DefaultConfig()
+				c.File = filepath.Join(dataDir, "control.db")
+				return c
+			}, sqlite.Open),
+		},
+		Caches: []string{Memory},
+		Vaults: []string{Memory},
+		duckdb: duck,
+	}
+}

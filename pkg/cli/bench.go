@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/scratchdata/scratchdata/pkg/bench"
+)
+
+type benchCommand struct {
+	Table  benchTable  `cmd:"" default:"withargs" help:"Measure and print the table. This is the default."`
+	Null   benchNull   `cmd:"" hidden:"" help:"Serve a handler that does nothing, to measure against."`
+	Engine benchEngine `cmd:"" hidden:"" help:"Do a task with the engine alone, to measure against."`
+}
+
+type benchTable struct {
+	Events int      `default:"4000000" help:"How many events the bulk figures use."`
+	Rounds int      `default:"3" help:"How often each pair is measured; the medians count."`
+	Only   []string `help:"Only these figures: one-row, bulk, json-out, select-1, visible, memory."`
+	Dir    string   `type:"path" help:"A folder with room for ten times the events. Without it one is made and removed."`
+}
+
+// Run measures this very program.
+func (c *benchTable) Run(ctx context.Context, e *env) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir, done, err := workFolder(c.Dir, "bench")
+	if err != nil {
+		return err
+	}
+	cfg := bench.Config{Program: program, Dir: dir, Events: c.Events, Rounds: c.Rounds, Only: c.Only}
+	return errors.Join(bench.Run(ctx, cfg, e.stdout), done())
+}
+
+type benchNull struct{}
+
+// Run serves until it is killed.
+func (*benchNull) Run(e *env) error { return bench.Null(e.stdout) }
+
+type benchEngine struct {
+	Task     string `arg:"" enum:"load,json"`
+	Path     string `arg:""`
+	Database string `arg:""`
+}
+
+// Run does the task.
+func (c *benchEngine) Run(e *env) error { return bench.Engine(c.Task, c.Path, c.Database, e.stdout) }

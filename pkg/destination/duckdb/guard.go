@@ -1,0 +1,164 @@
+package duckdb
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"github.com/scratchdata/scratchdata/pkg/fault"
+)
+
+// To be a SELECT is not enough. In this engine a SELECT may call table functions that log to files of one's choice,
+// checkpoint, switch the parser, run SQL that arrives as text, or read memory at an address; and the lock on external
+// access does not hold for the database file itself. So a query's syntax tree is looked through before anything is
+// bound, and table functions must be on a list.
+
+// tableFunctions are those that only compute, or describe what the database holds.
+var tableFunctions = setOf(
+	"generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "summary", "test_all_types", "unnest",
+	"histogram", "histogram_values", "icu_calendar_names", "pg_timezone_names",
+	"duckdb_columns", "duckdb_constraints", "duckdb_databases", "duckdb_dependencies", "duckdb_functions", "duckdb_indexes",
+	"duckdb_keywords", "duckdb_memory", "duckdb_optimizers", "duckdb_schemas", "duckdb_sequences", "duckdb_settings",
+	"duckdb_table_sample", "duckdb_tables", "duckdb_types", "duckdb_views",
+	"pragma_collations", "pragma_database_size", "pragma_metadata_info", "pragma_platform", "pragma_show",
+	"pragma_storage_info", "pragma_table_info", "pragma_version",
+)
+
+// refusedFunctions are the scalar functions that do more than compute.
+var refusedFunctions = setOf("currval", "json_serialize_plan", "nextval", "setseed", "sleep_ms", "write_log")
+
+func setOf(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
+
+// syntax is the engine's description of a query.
+type syntax struct {
+	Error      bool   `json:"error"`
+	Type       string `json:"error_type"`
+	Message    string `json:"error_message"`
+	Statements []any  `json:"statements"`
+}
+
+// parserSQL only parses: it binds nothing and runs nothing. It refuses all statements but SELECTs.
+const parserSQL = "SELECT json_serialize_sql(?, skip_null := true, skip_empty := true, skip_default := true)::VARCHAR"
+
+// check parses sql and refuses what is not one SELECT, and calls that a query must not make.
+func (c *conn) check(sql string) error {
+	if strings.Contains(sql, "\x00") {
+		return badSQL("the query has a NUL character")
+	}
+	tree, err := c.parse(sql)
+	if err != nil {
+		return err
+	}
+	switch {
+	case tree.Error && tree.Type == "parser":
+		return c.parseError(sql, tree.Message)
+	case tree.Error:
+		return c.manyOrNotSelect(sql)
+	case len(tree.Statements) == 0:
+		return badSQL("the query is empty")
+	case len(tree.Statements) > 1:
+		return fault.New(fault.Denied, "multiple_statements", "a query must be one statement, this has %d", len(tree.Statements))
+	}
+	return checkCalls(tree.Statements[0])
+}
+
+func (c *conn) parse(sql string) (tree syntax, err error) {
+	if c.parser.Ptr == nil {
+		if c.parser, err = c.prepare(parserSQL); err != nil {
+			return syntax{}, err
+		}
+	}
+	if mapping.BindVarchar(c.parser, 1, sql) == mapping.StateError {
+		return syntax{}, badSQL("the query is not valid UTF-8")
+	}
+	var res mapping.Result
+	defer mapping.DestroyResult(&res)
+	if mapping.ExecutePrepared(c.parser, &res) == mapping.StateError {
+		return syntax{}, newEngineError(mapping.ResultError(&res))
+	}
+	chunk := mapping.FetchChunk(res)
+	if chunk.Ptr == nil {
+		return syntax{}, errors.New("the engine describes no syntax")
+	}
+	defer mapping.DestroyDataChunk(&chunk)
+	r, err := newReader(&res)
+	if err != nil {
+		return syntax{}, err
+	}
+	b, err := r.batch(chunk)
+	if err != nil {
+		return syntax{}, err
+	}
+	if err := json.Unmarshal([]byte(b.Cols[0].Texts[0]), &tree); err != nil {
+		return syntax{}, fmt.Errorf("read the engine's syntax tree: %w", err)
+	}
+	return tree, nil
+}
+
+// parseError gives the engine's own message for sql, which shows the place of the mistake.
+func (c *conn) parseError(sql, message string) error {
+	stmt, err := c.prepare(sql)
+	if err == nil {
+		mapping.DestroyPrepare(&stmt)
+		return badSQL("%s", message)
+	}
+	return err
+}
+
+// manyOrNotSelect says why sql, which parses, is not one SELECT.
+func (c *conn) manyOrNotSelect(sql string) error {
+	var all mapping.ExtractedStatements
+	defer mapping.DestroyExtracted(&all)
+	if n := mapping.ExtractStatements(c.link, sql, &all); n > 1 {
+		return fault.New(fault.Denied, "multiple_statements", "a query must be one statement, this has %d", n)
+	}
+	return notSelect()
+}
+
+// checkCalls walks a syntax tree and reports the first call that a query must not make.
+func checkCalls(node any) error {
+	switch n := node.(type) {
+	case []any:
+		for _, child := range n {
+			if err := checkCalls(child); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		if err := checkCall(n); err != nil {
+			return err
+		}
+		for _, child := range n {
+			if err := checkCalls(child); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkCall(node map[string]any) error {
+	if node["type"] == "TABLE_FUNCTION" {
+		call, _ := node["function"].(map[string]any)
+		if name, _ := call["function_name"].(string); !tableFunctions[fold(name)] {
+			return refused(name)
+		}
+	}
+	if name, _ := node["function_name"].(string); refusedFunctions[fold(name)] {
+		return refused(name)
+	}
+	return nil
+}
+
+func refused(name string) error {
+	return fault.New(fault.Denied, "function_not_allowed", "queries may not call the function %s", name)
+}

@@ -1,0 +1,175 @@
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/scratchdata/scratchdata/pkg/destination"
+	"github.com/scratchdata/scratchdata/pkg/ndjson"
+	"github.com/scratchdata/scratchdata/pkg/schema"
+)
+
+// Load appends b's rows in one transaction with the note that b was loaded.
+func (d *Destination) Load(ctx context.Context, table schema.Table, b destination.Batch) (did destination.Loaded, err error) {
+	if err := checkTable(table); err != nil {
+		return did, err
+	}
+	err = d.call(ctx, func(e *engine) error {
+		did, err = e.load(ctx, table, b)
+		return tableFault(ctx, table, err)
+	})
+	if err != nil {
+		return destination.Loaded{}, fmt.Errorf("load batch %s into %s: %w", b.ID, table, err)
+	}
+	return did, nil
+}
+
+func (e *engine) load(ctx context.Context, table schema.Table, b destination.Batch) (did destination.Loaded, err error) {
+	w, err := e.writer.take(ctx)
+	if err != nil {
+		return did, err
+	}
+	defer e.writer.put(w)
+	if err := e.prune(ctx, w, time.Now()); err != nil {
+		return did, err
+	}
+	err = w.within(ctx, beginWrite, commit, func() error {
+		found, ok, err := e.findBatch(w, b.ID)
+		if err != nil {
+			return err
+		}
+		if ok {
+			did = destination.Loaded{Rows: found.rows, Rescued: found.rescued, Already: true}
+			return nil
+		}
+		if did, err = e.appendRows(ctx, w, table, b); err != nil {
+			return err
+		}
+		return e.addBatch(w, b.ID, entry{did.Rows, did.Rescued})
+	})
+	return did, err
+}
+
+// appendRows reads b's rows and appends them to table, in the transaction that w is in.
+func (e *engine) appendRows(ctx context.Context, w *conn, table schema.Table, b destination.Batch) (did destination.Loaded, err error) {
+	all, err := e.describe(w, table)
+	if err != nil {
+		return did, err
+	}
+	cols := columnsOf(b, all)
+	rows, err := b.Open(ctx)
+	if err != nil {
+		return did, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	dec := ndjson.NewDecoder(rows, plain(cols), ndjson.Options{BatchID: b.ID, Name: columnName, Fold: fold})
+	rescued, err := e.appendTo(ctx, w, table, cols, dec)
+	if errors.Is(err, ndjson.ErrNoRescued) {
+		err = destination.ErrRescueColumn
+	}
+	if err != nil {
+		return did, err
+	}
+	return destination.Loaded{Rows: dec.Rows(), Rescued: dec.Rescued() + rescued}, nil
+}
+
+// columnsOf gives the columns of all that b's rows are written to: those that b has, ours, and those that must not be
+// left out. The engine fills the others: with their defaults, or NULL.
+func columnsOf(b destination.Batch, all []column) []column {
+	seen := map[string]bool{schema.RowID: true, schema.BatchFile: true, schema.Rescued: true}
+	for _, s := range b.Seen {
+		seen[fold(columnName(s.Name))] = true
+	}
+	var cols []column
+	for _, c := range all {
+		if !c.Computed && (seen[fold(c.Name)] || c.NotNull && !c.Default) {
+			cols = append(cols, c)
+		}
+	}
+	return cols
+}
+
+func plain(cols []column) []schema.Column {
+	plain := make([]schema.Column, len(cols))
+	for i, c := range cols {
+		plain[i] = c.Column
+	}
+	return plain
+}
+
+// appendTo appends the rows of dec, and returns how many values the engine could not convert and were rescued.
+func (e *engine) appendTo(ctx context.Context, w *conn, table schema.Table, cols []column, dec *ndjson.Decoder) (rescued int64, err error) {
+	if needsStage(cols) {
+		return e.appendStaged(ctx, w, table, cols, dec)
+	}
+	names := make([]string, len(cols))
+	for i, c := range cols {
+		names[i] = c.Name
+	}
+	a, err := newAppender(w, e.catalog, schemaOf(table), table.Name(), names, plain(cols))
+	if err != nil {
+		return 0, err
+	}
+	return 0, a.appendAll(ctx, dec)
+}
+
+// In flight is what the decoder may be ahead: while the engine compresses what it has, the next rows are read.
+const (
+	rowsPerBatch = 2048 // the engine's own chunk
+	inFlight     = 16   // batches
+)
+
+// appendAll appends all rows of dec and frees the appender. Rows are read in a second goroutine.
+func (a *appender) appendAll(ctx context.Context, dec *ndjson.Decoder) (err error) {
+	defer func() { err = errors.Join(err, a.close(err == nil)) }()
+	free, full := make(chan *ndjson.Batch, inFlight), make(chan *ndjson.Batch, inFlight)
+	for range inFlight {
+		free <- nil
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(full)
+		return decode(ctx, dec, free, full)
+	})
+	g.Go(func() error {
+		for b := range full {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := a.append(b); err != nil {
+				return err
+			}
+			free <- b
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// decode fills batches from free and sends them to full, which has room for all of them.
+func decode(ctx context.Context, dec *ndjson.Decoder, free <-chan *ndjson.Batch, full chan<- *ndjson.Batch) error {
+	for {
+		var b *ndjson.Batch
+		select {
+		case b = <-free:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if b == nil {
+			b = new(ndjson.Batch)
+		}
+		switch err := dec.Next(b, rowsPerBatch); err {
+		case nil:
+			full <- b
+		case io.EOF:
+			return nil
+		default:
+			return err
+		}
+	}
+}

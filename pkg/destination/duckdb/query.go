@@ -1,0 +1,112 @@
+package duckdb
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/result"
+)
+
+// Query runs sql read-only and gives its rows to out as they arrive. Three locks, each enough for most of what must not
+// happen: the engine's own parser must find one SELECT that calls nothing outside checkCalls' list; the statement that
+// it prepares must be of the type SELECT; and it runs in a read-only transaction of an engine that cannot reach files.
+func (d *Destination) Query(ctx context.Context, sql string, args []any, out result.Writer) error {
+	return d.call(ctx, func(e *engine) error {
+		c, err := e.queries.take(ctx)
+		if err != nil {
+			return err
+		}
+		defer e.queries.put(c)
+		if err := c.check(sql); err != nil {
+			return queryFault(ctx, err)
+		}
+		err = c.within(ctx, beginRead, rollback, func() error { return c.answer(sql, args, out) })
+		return queryFault(ctx, err)
+	})
+}
+
+// answer prepares sql, which is checked, and streams its rows to out.
+func (c *conn) answer(sql string, args []any, out result.Writer) error {
+	stmt, err := c.prepareSelect(sql)
+	if err != nil {
+		return err
+	}
+	defer func() { mapping.DestroyPrepare(&stmt) }()
+	if names, odd := oddColumns(stmt); odd {
+		mapping.DestroyPrepare(&stmt)
+		if stmt, err = c.prepareSelect(castOdd(sql, names)); err != nil {
+			return err
+		}
+	}
+	if err := stream(stmt, args, out.Begin, out.Write); err != nil {
+		return err
+	}
+	return out.End()
+}
+
+// prepareSelect prepares the only statement of sql and makes sure that it is a SELECT.
+func (c *conn) prepareSelect(sql string) (stmt mapping.PreparedStatement, err error) {
+	var all mapping.ExtractedStatements
+	n := mapping.ExtractStatements(c.link, sql, &all)
+	defer mapping.DestroyExtracted(&all)
+	switch {
+	case n == 0 && mapping.ExtractStatementsError(all) != "":
+		return stmt, newEngineError(mapping.ExtractStatementsError(all))
+	case n == 0:
+		return stmt, badSQL("the query is empty")
+	case n > 1:
+		return stmt, fault.New(fault.Denied, "multiple_statements", "a query must be one statement, this has %d", n)
+	}
+	if mapping.PrepareExtractedStatement(c.link, all, 0, &stmt) == mapping.StateError {
+		err = newEngineError(mapping.PrepareError(stmt))
+	} else if mapping.PreparedStatementType(stmt) != mapping.StatementTypeSelect {
+		err = notSelect()
+	}
+	if err != nil {
+		mapping.DestroyPrepare(&stmt)
+	}
+	return stmt, err
+}
+
+func notSelect() error {
+	return fault.New(fault.Denied, "not_a_select", "a query must be a SELECT; nothing else is allowed here")
+}
+
+// outColumn is a column of an answer.
+type outColumn struct {
+	name string
+	odd  bool // of a type that package vector does not have
+}
+
+// oddColumns lists the columns of stmt's answer, and whether one is odd.
+func oddColumns(stmt mapping.PreparedStatement) (cols []outColumn, odd bool) {
+	for i := range mapping.PreparedStatementColumnCount(stmt) {
+		t := mapping.PreparedStatementColumnLogicalType(stmt, i)
+		// An answer whose types depend on parameters has none yet, and ids of no known type.
+		isOdd := t.Ptr != nil && mapping.GetTypeId(t) != mapping.TypeInvalid && unsupported(t)
+		mapping.DestroyLogicalType(&t)
+		cols = append(cols, outColumn{mapping.PreparedStatementColumnName(stmt, i), isOdd})
+		odd = odd || isOdd
+	}
+	return cols, odd
+}
+
+// castOdd wraps sql so that its odd columns arrive as text.
+func castOdd(sql string, cols []outColumn) string {
+	inner, outer := make([]string, len(cols)), make([]string, len(cols))
+	for i, c := range cols {
+		inner[i] = fmt.Sprintf("c%d", i)
+		outer[i] = inner[i]
+		if c.odd {
+			outer[i] = "CAST(" + inner[i] + " AS VARCHAR)"
+		}
+		outer[i] += " AS " + quote(c.name)
+	}
+	sql = strings.TrimRight(sql, "; \t\r\n")
+	return "SELECT " + strings.Join(outer, ", ") + " FROM (\n" + sql + "\n) AS q(" + strings.Join(inner, ", ") + ")"
+}
+

@@ -1,0 +1,117 @@
+package ndjson
+
+import (
+	"math"
+	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/vector"
+)
+
+// op is how a column's values are read.
+type op uint8
+
+const (
+	opText    op = iota // a string's text, any other value's JSON text
+	opJSON              // any value's JSON text
+	opBool              // into bools
+	opInt               // into ints, between the spec's bounds
+	opUint              // into uints
+	opFloat             // into floats
+	opFloat32           // into floats, rounded to 32 bits
+	opTimestamp
+	opDate
+	opRescue // of a key: it has no column
+	opOwn    // of a key: the row's own rescued values
+)
+
+// spec is what is known of a column before the first row.
+type spec struct {
+	op        op
+	low, high int64 // of opInt
+	filled    bool  // NULL is not possible, and there is no default
+	kind      vector.Type
+}
+
+// shape is a table's columns, which all batches of a Decoder share.
+type shape struct {
+	specs     []spec
+	find      map[string]int // folded name → index
+	batchFile int            // index of the column __batch_file, or -1
+	rescued   int            // index of the column __rescued, or -1
+	batch     string         // what goes into __batch_file
+	maxRows   int
+}
+
+// maxCells is how many values a batch may have, so that its memory has a bound whatever the number of columns.
+const maxCells = 2 << 20
+
+func newShape(cols []schema.Column, o Options) *shape {
+	s := &shape{find: make(map[string]int, len(cols)), batch: o.BatchID}
+	s.maxRows = max(maxCells/(len(cols)+1), firstRoom)
+	for i, c := range cols {
+		s.specs = append(s.specs, newSpec(c))
+		if name := o.Fold(c.Name); !s.has(name) {
+			s.find[name] = i
+		}
+	}
+	s.batchFile = s.ours(o.Fold(schema.BatchFile))
+	s.rescued = s.ours(o.Fold(schema.Rescued))
+	if s.batchFile >= 0 && s.specs[s.batchFile].op == opJSON {
+		s.batch = `"` + s.batch + `"`
+	}
+	return s
+}
+
+func (s *shape) has(name string) bool {
+	_, ok := s.find[name]
+	return ok
+}
+
+// ours returns the index of a column that is filled here, if it is there and holds text; else -1.
+func (s *shape) ours(name string) int {
+	i, ok := s.find[name]
+	if !ok || s.specs[i].op > opJSON {
+		return -1
+	}
+	return i
+}
+
+func newSpec(c schema.Column) spec {
+	s := spec{filled: c.NotNull && !c.Default}
+	s.kind = vector.Type{Kind: vector.Text, Name: c.Type}
+	switch c.Kind {
+	case schema.Bool:
+		s.op, s.kind.Kind = opBool, vector.Bool
+	case schema.Int:
+		s.integer(c)
+	case schema.Float:
+		s.op, s.kind.Kind, s.kind.Bits = opFloat, vector.Float, 64
+		if c.Bits == 32 {
+			s.op, s.kind.Bits = opFloat32, 32
+		}
+	case schema.Timestamp:
+		s.op, s.kind.Kind, s.kind.Unit, s.kind.Zone = opTimestamp, vector.Timestamp, time.Microsecond, !c.Zoneless
+	case schema.Date:
+		s.op, s.kind.Kind = opDate, vector.Date
+	case schema.Nested:
+		s.op, s.kind.Kind = opJSON, vector.JSON
+	}
+	return s
+}
+
+func (s *spec) integer(c schema.Column) {
+	width := c.Bits
+	if width == 0 {
+		width = 64
+	}
+	s.op, s.kind.Kind, s.kind.Bits, s.kind.Unsigned = opInt, vector.Int, width, c.Unsigned
+	switch {
+	case c.Unsigned && width == 64:
+		s.op, s.kind.Kind = opUint, vector.Uint
+	case c.Unsigned:
+		s.high = 1<<width - 1
+	default:
+		s.low, s.high = math.MinInt64>>(64-width), math.MaxInt64>>(64-width)
+	}
+}

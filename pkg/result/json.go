@@ -1,0 +1,182 @@
+package result
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/scratchdata/scratchdata/pkg/vector"
+)
+
+// NewJSON encodes an answer as one JSON array of objects, a row a line.
+func NewJSON(w io.Writer) Writer {
+	return &encoder{w: w, plan: func(cols []vector.Field) (frame, []column, error) {
+		c, err := jsonColumns(cols)
+		return frame{none: "[]\n", first: "[\n", next: ",\n", close: "}", last: "\n]\n", null: "null"}, c, err
+	}}
+}
+
+// NewNDJSON encodes an answer as JSON objects, one a line.
+func NewNDJSON(w io.Writer) Writer {
+	return &encoder{w: w, plan: func(cols []vector.Field) (frame, []column, error) {
+		c, err := jsonColumns(cols)
+		return frame{close: "}\n", null: "null"}, c, err
+	}}
+}
+
+func jsonColumns(cols []vector.Field) ([]column, error) {
+	out := make([]column, len(cols))
+	for i, name := range unique(cols) {
+		c, err := jsonCell(cols[i].Type)
+		if err != nil {
+			return nil, fmt.Errorf("encode column %q: %w", cols[i].Name, err)
+		}
+		out[i] = column{before: jsonKey(i, name), cell: c}
+	}
+	return out, nil
+}
+
+// jsonKey is what comes before the i-th member's value.
+func jsonKey(i int, name string) string {
+	lead := byte(',')
+	if i == 0 {
+		lead = '{'
+	}
+	return string(append(appendJSONString([]byte{lead}, name), ':'))
+}
+
+// jsonCell gives the function for values of type t in JSON.
+func jsonCell(t vector.Type) (cell, error) {
+	switch t.Kind {
+	case vector.Text:
+		return func(dst []byte, v *vector.Vector, i int) []byte { return appendJSONString(dst, v.Texts[i]) }, nil
+	case vector.JSON:
+		return func(dst []byte, v *vector.Vector, i int) []byte { return appendRawJSON(dst, v.Texts[i]) }, nil
+	case vector.Float:
+		return floatCell(t, "null"), nil
+	case vector.List:
+		return listCell(t)
+	case vector.Struct:
+		return structCell(t)
+	case vector.Map:
+		return mapCell(t)
+	}
+	if c := numberCell(t); c != nil {
+		return c, nil
+	}
+	c := wordCell(t)
+	if c == nil {
+		return nil, fmt.Errorf("there is no text for values of kind %d", t.Kind)
+	}
+	return func(dst []byte, v *vector.Vector, i int) []byte {
+		return append(c(append(dst, '"'), v, i), '"')
+	}, nil
+}
+
+// appendRawJSON appends JSON text as it is. Only line ends, which JSON allows between its tokens alone, become spaces:
+// a row must stay on its line.
+func appendRawJSON(dst []byte, s string) []byte {
+	from := len(dst)
+	dst = append(dst, s...)
+	if strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 {
+		return dst
+	}
+	for i, c := range dst[from:] {
+		if c == '\n' || c == '\r' {
+			dst[from+i] = ' '
+		}
+	}
+	return dst
+}
+
+// appendValue appends row i of v, or null, inside a nested value.
+func appendValue(dst []byte, c cell, v *vector.Vector, i int) []byte {
+	if v.IsNull(i) {
+		return append(dst, "null"...)
+	}
+	return c(dst, v, i)
+}
+
+func listCell(t vector.Type) (cell, error) {
+	elem, err := jsonCell(*t.Elem)
+	if err != nil {
+		return nil, err
+	}
+	return func(dst []byte, v *vector.Vector, i int) []byte {
+		dst = append(dst, '[')
+		at, end := v.Spans[i].Offset, v.Spans[i].Offset+v.Spans[i].Length
+		for k := at; k < end; k++ {
+			if k > at {
+				dst = append(dst, ',')
+			}
+			dst = appendValue(dst, elem, v.Elem, int(k))
+		}
+		return append(dst, ']')
+	}, nil
+}
+
+// structCell makes objects; of a struct whose fields have no names, a tuple, it makes arrays.
+func structCell(t vector.Type) (cell, error) {
+	members, err := jsonColumns(t.Fields)
+	if err != nil {
+		return nil, err
+	}
+	open, end := "{", byte('}')
+	if tuple(t.Fields) {
+		open, end = "[", ']'
+	}
+	for i := range members {
+		if end == ']' {
+			members[i].before = ","
+		}
+		if i == 0 {
+			members[i].before = open + members[i].before[1:]
+		}
+	}
+	if len(members) == 0 {
+		return func(dst []byte, _ *vector.Vector, _ int) []byte { return append(dst, "{}"...) }, nil
+	}
+	return func(dst []byte, v *vector.Vector, i int) []byte {
+		for k := range members {
+			dst = append(dst, members[k].before...)
+			dst = appendValue(dst, members[k].cell, v.Fields[k], i)
+		}
+		return append(dst, end)
+	}, nil
+}
+
+func tuple(fields []vector.Field) bool {
+	for _, f := range fields {
+		if f.Name != "" {
+			return false
+		}
+	}
+	return len(fields) > 0
+}
+
+// mapCell makes objects of maps whose keys are text, and arrays of {"key":…,"value":…} of the others.
+func mapCell(t vector.Type) (cell, error) {
+	if len(t.Elem.Fields) != 2 {
+		return nil, fmt.Errorf("a map's entries have %d fields", len(t.Elem.Fields))
+	}
+	if t.Elem.Fields[0].Type.Kind != vector.Text {
+		return listCell(t)
+	}
+	value, err := jsonCell(t.Elem.Fields[1].Type)
+	if err != nil {
+		return nil, err
+	}
+	return func(dst []byte, v *vector.Vector, i int) []byte {
+		dst = append(dst, '{')
+		keys, values := v.Elem.Fields[0], v.Elem.Fields[1]
+		at, end := v.Spans[i].Offset, v.Spans[i].Offset+v.Spans[i].Length
+		for k := at; k < end; k++ {
+			if k > at {
+				dst = append(dst, ',')
+			}
+			dst = append(appendJSONString(dst, keys.Texts[k]), ':')
+			dst = appendValue(dst, value, values, int(k))
+		}
+		return append(dst, '}')
+	}, nil
+}

@@ -1,0 +1,300 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scratchdata/scratchdata/pkg/blobstore"
+	bloblocal "github.com/scratchdata/scratchdata/pkg/blobstore/local"
+	blobmemory "github.com/scratchdata/scratchdata/pkg/blobstore/memory"
+	"github.com/scratchdata/scratchdata/pkg/catalog"
+	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/control/sqlite"
+	"github.com/scratchdata/scratchdata/pkg/destination"
+	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/ingest"
+	"github.com/scratchdata/scratchdata/pkg/queue"
+	queuelocal "github.com/scratchdata/scratchdata/pkg/queue/local"
+	queuememory "github.com/scratchdata/scratchdata/pkg/queue/memory"
+	"github.com/scratchdata/scratchdata/pkg/rowid"
+	"github.com/scratchdata/scratchdata/pkg/schema"
+)
+
+// Times of the plant's parts.
+const (
+	testLease   = 30 * time.Second
+	testPatient = 10 * time.Minute // more than any retry takes; in the bubble of synctest it passes at once
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func tableOf(t *testing.T, name string) schema.Table {
+	t.Helper()
+	table, err := schema.ParseTable(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// stores are the places where batches wait. Those in memory live as long as the plant, the local ones are opened anew
+// by each process.
+type stores struct {
+	kind  string // local or memory
+	dir   string
+	blobs blobstore.Store
+	queue queue.Queue
+}
+
+func (s *stores) open(t *testing.T) {
+	t.Helper()
+	var err, qerr error
+	switch {
+	case s.kind == "local":
+		blobs := bloblocal.DefaultConfig()
+		blobs.Dir = filepath.Join(s.dir, "blobs")
+		s.blobs, err = bloblocal.Open(t.Context(), blobs, quiet())
+		q := queuelocal.DefaultConfig()
+		q.File = filepath.Join(s.dir, "queue.db")
+		s.queue, qerr = queuelocal.Open(t.Context(), q, quiet())
+	case s.blobs == nil:
+		s.blobs, err = blobmemory.Open(t.Context(), blobmemory.DefaultConfig(), quiet())
+		s.queue, qerr = queuememory.Open(t.Context(), queuememory.DefaultConfig(), quiet())
+	}
+	if err := errors.Join(err, qerr); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *stores) close(t *testing.T, last bool) {
+	t.Helper()
+	if s.kind != "local" && !last {
+		return
+	}
+	if err := errors.Join(s.blobs.Close(), s.queue.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// plant is the whole way from the writer to the destinations, over one folder. It can be stopped and started.
+type plant struct {
+	t      *testing.T
+	dir    string
+	stores stores
+	dests  destination.Set
+	cfg    WorkersConfig
+	wrap   func(destination.Destination, *script) destination.Destination
+	// Of the process that runs now.
+	script   *script
+	control  control.Store
+	faulty   control.Store // control under the script
+	writer   *ingest.Writer
+	workers  *Workers
+	uploader *Uploader
+	receipts *Receipts
+	graves   *Graves
+	stop     context.CancelFunc
+	parts    sync.WaitGroup
+	batches  map[string]bool // all that were acknowledged
+	next     int             // number of the next row
+}
+
+// newPlant returns a plant that is not started.
+func newPlant(t *testing.T, kind string, dests destination.Set) *plant {
+	t.Helper()
+	cfg := DefaultWorkersConfig()
+	cfg.Lease, cfg.FreeSpace, cfg.Dir = testLease, 0, t.TempDir()
+	return &plant{t: t, dir: cfg.Dir, stores: stores{kind: kind, dir: cfg.Dir}, dests: dests, cfg: cfg,
+		wrap:    func(d destination.Destination, s *script) destination.Destination { return faultyDestination{d, s} },
+		batches: make(map[string]bool)}
+}
+
+// open opens a process's parts under the script. Nothing runs yet but the writer.
+func (p *plant) open(s *script) {
+	p.t.Helper()
+	p.script = s
+	p.stores.open(p.t)
+	cfg := sqlite.DefaultConfig()
+	cfg.File = filepath.Join(p.dir, "control.db")
+	store, err := sqlite.Open(p.t.Context(), cfg, quiet())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.control, p.faulty = store, faultyControl{store, s}
+	in := ingest.DefaultConfig()
+	in.Dir, in.MaxAge, in.FreeSpace = filepath.Join(p.dir, "ingest"), time.Second, 0
+	p.writer, err = ingest.Open(in, rowid.NewSource(), quiet(), ingest.NewMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	blobs, q := scriptedBlobs(p.stores.blobs, s), faultyQueue{p.stores.queue, s}
+	dests := make(destination.Set)
+	for id, d := range p.dests {
+		dests[id] = p.wrap(d, s)
+	}
+	m := NewMetrics(prometheus.NewRegistry())
+	p.uploader = NewUploader(p.writer, blobs, q, p.faulty.Batches(), quiet(), m)
+	p.uploader.done = func(r ingest.Ready) error { return s.do(opDone, func() error { return p.writer.Done(r) }) }
+	p.workers = NewWorkers(p.cfg, dests, blobs, q, p.faulty, catalog.New(100, quiet()), quiet(), m)
+	p.receipts = NewReceipts(p.writer, p.faulty.Batches())
+	p.receipts.Follow(p.workers)
+	p.graves = NewGraves(p.faulty, q, blobs)
+	ctx, cancel := context.WithCancel(p.t.Context())
+	p.stop = cancel
+	p.run(ctx, p.writer.Run)
+}
+
+// start lets the parts work that come after the writer.
+func (p *plant) start() {
+	ctx, cancel := context.WithCancel(p.t.Context())
+	stopWriter := p.stop
+	p.stop = func() { stopWriter(); cancel() }
+	p.run(ctx, p.uploader.Run)
+	p.run(ctx, p.workers.Run)
+}
+
+func (p *plant) run(ctx context.Context, part func(context.Context) error) {
+	p.parts.Go(func() {
+		if err := part(ctx); err != nil {
+			p.t.Errorf("a part ended with %v", err)
+		}
+	})
+}
+
+// close ends the process. last says that no other follows.
+func (p *plant) close(last bool) {
+	p.t.Helper()
+	p.stop()
+	p.parts.Wait()
+	if err := p.control.Close(); err != nil {
+		p.t.Error(err)
+	}
+	p.stores.close(p.t, last)
+}
+
+// insert inserts n numbered rows and gives the receipt.
+func (p *plant) insert(dest, table string, n int) string {
+	p.t.Helper()
+	var body strings.Builder
+	for range n {
+		fmt.Fprintf(&body, `{"n":%d,"text":"row %d"}`+"\n", p.next, p.next)
+		p.next++
+	}
+	in, err := p.writer.Insert(p.t.Context(), dest, tableOf(p.t, table), strings.NewReader(body.String()),
+		ingest.Options{Ack: ingest.AckDisk})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.batches[dest+"/"+table+"/"+in.Batch] = true
+	return in.Receipt
+}
+
+// await waits until the condition holds.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(testPatient); !holds(); {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v in vain: %s", testPatient, what)
+		}
+		sleep(t.Context(), 100*time.Millisecond)
+	}
+}
+
+// awaitCrash waits until the script has let the process die.
+func (p *plant) awaitCrash() {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), testPatient)
+	defer cancel()
+	select {
+	case <-p.script.crashed:
+	case <-ctx.Done():
+		p.t.Fatalf("faults that did not happen: %+v", p.script.unused())
+	}
+}
+
+// awaitIdle waits until no batch is on its way: nothing with the writer, no blob and no message left.
+func (p *plant) awaitIdle() {
+	p.t.Helper()
+	await(p.t, "batches are on their way", func() bool {
+		_, waiting := p.writer.Oldest()
+		return !waiting && p.blobsLeft() == 0
+	})
+	p.awaitEmptyQueue()
+}
+
+// awaitEmptyQueue stops what runs and waits longer than any message is hidden.
+func (p *plant) awaitEmptyQueue() {
+	p.t.Helper()
+	sleep(p.t.Context(), 2*p.cfg.Lease) // what is hidden comes again, and is done with by the workers
+	p.stop()
+	p.parts.Wait()
+	ctx, cancel := context.WithTimeout(p.t.Context(), p.cfg.Backoff.Max+2*p.cfg.Lease)
+	defer cancel()
+	if m, err := p.stores.queue.Receive(ctx, p.cfg.Lease); err == nil {
+		p.t.Errorf("the queue has a message left: %s", m.Body)
+	} else if ctx.Err() == nil {
+		p.t.Error(err)
+	}
+}
+
+func (p *plant) blobsLeft() (n int) {
+	p.t.Helper()
+	for key := range p.batches {
+		r, err := p.stores.blobs.Get(p.t.Context(), key+".ndjson")
+		if errors.Is(err, fault.NotFound) {
+			continue
+		}
+		n++
+		if err == nil {
+			err = r.Close()
+		}
+		if err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	return n
+}
+
+// wantOnce checks that every row that was inserted is in s exactly once.
+func (p *plant) wantOnce(s *shelf) {
+	p.t.Helper()
+	times, err := s.numbers()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for n := range p.next {
+		if times[n] != 1 {
+			p.t.Errorf("row %d is there %d times, want once", n, times[n])
+		}
+	}
+	if len(times) != p.next {
+		p.t.Errorf("got %d rows, want %d", len(times), p.next)
+	}
+}
+
+// wantNoFiles checks that nothing is left in a folder of the plant.
+func (p *plant) wantNoFiles(folder string) {
+	p.t.Helper()
+	err := filepath.WalkDir(filepath.Join(p.dir, folder), func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil && !e.IsDir() {
+			p.t.Errorf("the file %s is left", path)
+		}
+		return err
+	})
+	if err != nil {
+		p.t.Error(err)
+	}
+}

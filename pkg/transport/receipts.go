@@ -1,0 +1,130 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/ingest"
+	"github.com/scratchdata/scratchdata/pkg/rowid"
+)
+
+// The states of a receipt, in the order in which an insert passes them.
+const (
+	StateAccepted = "accepted" // with the writer, on this machine
+	StateShipped  = string(control.StateShipped)
+	StateLoaded   = string(control.StateLoaded)
+	StateDead     = string(control.StateDead)
+)
+
+// How often Wait asks the control store.
+const (
+	pollOthers = 200 * time.Millisecond // the workers are other processes, who tell nobody here
+	pollOwn    = time.Second            // the workers tell; asking is for a batch that another process took
+)
+
+// Receipt says where the rows of one insert are.
+type Receipt struct {
+	Receipt     string `json:"receipt"`
+	Batch       string `json:"batch"`
+	Destination string `json:"destination,omitempty"` // empty while accepted
+	Table       string `json:"table,omitempty"`       // empty while accepted
+	State       string `json:"state"`
+	Rows        int64  `json:"rows,omitempty"`       // of this insert; 0 while that is not known
+	BatchRows   int64  `json:"batch_rows,omitempty"` // of all inserts that travel in the batch
+	Rescued     int64  `json:"rescued"`              // values of the whole batch
+	Reason      string `json:"reason,omitempty"`     // why it is dead, or why the last try failed
+	Attempts    int    `json:"attempts"`
+}
+
+// Receipts finds out where accepted inserts are.
+type Receipts struct {
+	writer  *ingest.Writer
+	batches control.Batches
+	news    *news
+	poll    time.Duration
+}
+
+// NewReceipts returns the receipts of w's inserts, w being nil when this process takes none, and of those that batches
+// knows.
+func NewReceipts(w *ingest.Writer, batches control.Batches) *Receipts {
+	return &Receipts{writer: w, batches: batches, news: newNews(), poll: pollOthers}
+}
+
+// Follow lets Wait learn at once what w, the workers of this process, have settled. It is called before the first Wait.
+func (r *Receipts) Follow(w *Workers) {
+	r.news, r.poll = w.news, pollOwn
+}
+
+// Find tells where the insert of receipt is, or fault.NotFound.
+func (r *Receipts) Find(ctx context.Context, receipt string) (Receipt, error) {
+	batch, _, count, err := rowid.ParseReceipt(receipt)
+	if err != nil {
+		return Receipt{}, err
+	}
+	b, err := r.find(ctx, batch)
+	if err != nil {
+		return Receipt{}, err
+	}
+	rec := Receipt{Receipt: receipt, Batch: batch, Destination: b.Destination, State: string(b.State), Rows: int64(count),
+		BatchRows: b.Rows, Rescued: b.Rescued, Reason: b.Reason, Attempts: b.Attempts}
+	if !b.Table.IsZero() {
+		rec.Table = b.Table.String()
+	}
+	if count == rowid.WholeBatch {
+		rec.Rows = b.Rows
+	}
+	return rec, nil
+}
+
+// find asks the control store, then the writer, then the control store again: a batch is recorded before the writer
+// lets go of it, so one that neither knew was handed on in between, or does not exist.
+func (r *Receipts) find(ctx context.Context, batch string) (control.Batch, error) {
+	b, err := r.batches.Find(ctx, batch)
+	if !errors.Is(err, fault.NotFound) {
+		return b, err
+	}
+	if r.writer != nil && r.writer.Holds(batch) {
+		return control.Batch{ID: batch, State: StateAccepted}, nil
+	}
+	b, err = r.batches.Find(ctx, batch)
+	if errors.Is(err, fault.NotFound) {
+		return b, fault.New(fault.NotFound, "unknown_receipt", "no insert has this receipt")
+	}
+	return b, err
+}
+
+// Wait waits until the insert of receipt is loaded or dead. When ctx ends first it returns how far the insert had come;
+// that is no error.
+func (r *Receipts) Wait(ctx context.Context, receipt string) (Receipt, error) {
+	batch, _, _, err := rowid.ParseReceipt(receipt)
+	if err != nil {
+		return Receipt{}, err
+	}
+	tick := time.NewTicker(r.poll)
+	defer tick.Stop()
+	var last Receipt
+	for {
+		told, stop := r.news.watch(batch) // before asking, so that nothing is told in between
+		rec, err := r.Find(ctx, receipt)
+		if err != nil && ctx.Err() != nil && last.State != "" {
+			stop()
+			return last, nil
+		}
+		if err != nil || rec.State == StateLoaded || rec.State == StateDead {
+			stop()
+			return rec, err
+		}
+		last = rec
+		select {
+		case <-told:
+		case <-tick.C:
+		case <-ctx.Done():
+			stop()
+			return last, nil
+		}
+		stop()
+	}
+}
