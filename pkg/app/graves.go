@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/scratchdata/scratchdata/pkg/builtin"
 	"github.com/scratchdata/scratchdata/pkg/config"
@@ -20,6 +21,9 @@ func OpenGraves(ctx context.Context, cfg config.Config, log *slog.Logger) (*tran
 			return nil, nil, fault.New(fault.Unsupported, "in_memory",
 				"%s is of type %s, which only the server itself can see: ask its API, GET /api/dead", key, driver)
 		}
+	}
+	if _, err := os.Stat(cfg.DataDir); err != nil {
+		return nil, nil, fmt.Errorf("find the data folder: %w", err)
 	}
 	s := &server{cfg: cfg, log: log, drivers: builtin.List(cfg.DataDir)}
 	if err := s.stores(ctx); err != nil {

@@ -28,7 +28,7 @@ var floors = map[string]int{
 	"pkg/blobstore": 3, "pkg/control": 3, "pkg/destination": 3, "pkg/queue": 3,
 
 	"pkg/blobstore/blobstoretest": 4, "pkg/control/controltest": 4, "pkg/destination/destinationtest": 4,
-	"pkg/queue/queuetest": 4, "pkg/fault/faulttest": 4, "pkg/sqlitefile": 4,
+	"pkg/queue/queuetest": 4, "pkg/fault/faulttest": 4, "pkg/sqlitedb": 4,
 
 	"pkg/blobstore/local": 5, "pkg/blobstore/memory": 5, "pkg/control/sqlite": 5, "pkg/destination/duckdb": 5,
 	"pkg/queue/local": 5, "pkg/queue/memory": 5,
@@ -54,8 +54,8 @@ var homes = map[string][]string{
 	"github.com/aws/":        {"pkg/blobstore/s3", "pkg/queue/sqs", "pkg/vault/aws", "pkg/destination/redshift"},
 	"github.com/go-chi/":     {"pkg/httpapi", "pkg/dashboard", "pkg/bench"},
 	"github.com/duckdb/":     {"pkg/destination/duckdb", "pkg/bench"},
-	"modernc.org/sqlite":     {"pkg/sqlitefile"},
-	"github.com/pressly/":    {"pkg/sqlitefile"},
+	"modernc.org/sqlite":     {"pkg/sqlitedb"},
+	"github.com/pressly/":    {"pkg/sqlitedb"},
 	"maragu.dev/goqite":      {"pkg/queue/local"},
 	"github.com/alecthomas/": {"pkg/cli"},
 	"gopkg.in/yaml.v3":       {"pkg/registry", "pkg/config", "pkg/builtin"},

@@ -126,12 +126,14 @@ func (r *reader) resolved(node *yaml.Node, path string) *yaml.Node {
 	}
 	switch node.Kind {
 	case yaml.MappingNode:
+		c.Style &^= yaml.FlowStyle // one key a line, so that whoever writes it out again can tell the line of a mistake
 		for _, p := range pairs(node, nil) {
 			at := join(path, p.key.Value)
 			r.cfg.places[at] = place{line: p.key.Line}
 			c.Content = append(c.Content, p.key, r.resolved(p.value, at))
 		}
 	case yaml.SequenceNode:
+		c.Style |= yaml.FlowStyle
 		for i, item := range node.Content {
 			c.Content = append(c.Content, r.resolved(item, fmt.Sprintf("%s[%d]", path, i)))
 		}

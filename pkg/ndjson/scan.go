@@ -41,7 +41,6 @@ type seenKey struct {
 	head    string       // the member up to its value, its comma included: `,"key":`
 	index   int          // in Seen, or -1
 	pending schema.Kinds // of the rows after the last mark
-	row     int64        // the last row that had it
 	next    *seenKey     // the one that came after this one last time
 }
 
@@ -124,10 +123,9 @@ func (s *scanner) row(buf []byte, pos int) (next int, mark bool) {
 	pos = end + 1
 	own := false
 	for k := &s.start; buf[pos] == ',' && !own; {
-		if k = s.after(k, buf, pos); k == nil || k.row > s.rows {
-			return -1, false // no key, or the same one twice
+		if k = s.after(k, buf, pos); k == nil {
+			return -1, false
 		}
-		k.row = s.rows + 1
 		pos += len(k.head)
 		if own = k.head == ownHead; own && buf[pos] != '{' {
 			return -1, false

@@ -140,10 +140,13 @@ func unescape(dst, s []byte) []byte {
 }
 
 // maxDepth is how deep a value may nest. It only guards the stack: rows have a far lower limit when they come in.
-const maxDepth = 10_000
+const maxDepth = 5000
 
 // skipValue returns the position after the value at pos, or -1.
 func skipValue(buf []byte, pos, depth int) int {
+	if depth > maxDepth {
+		return -1
+	}
 	switch c := buf[pos]; {
 	case c == '"':
 		end, _ := scanString(buf, pos+1)
@@ -181,7 +184,7 @@ func skipObject(buf []byte, pos, depth int, visit func(name, value []byte)) int 
 	if pos++; buf[pos] == '}' {
 		return pos + 1
 	}
-	for depth < maxDepth && buf[pos] == '"' {
+	for buf[pos] == '"' {
 		name := pos + 1
 		end, _ := scanString(buf, name)
 		if end < 0 || buf[end+1] != ':' {
@@ -210,7 +213,7 @@ func skipArray(buf []byte, pos, depth int) int {
 	if pos++; buf[pos] == ']' {
 		return pos + 1
 	}
-	for depth < maxDepth {
+	for {
 		if pos = skipValue(buf, pos, depth+1); pos < 0 {
 			return -1
 		}
@@ -223,7 +226,6 @@ func skipArray(buf []byte, pos, depth int) int {
 			return -1
 		}
 	}
-	return -1
 }
 
 // lineEnd reads what follows a row's last brace. It returns the position of the next line, or -1, and whether the line

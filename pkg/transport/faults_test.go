@@ -73,10 +73,7 @@ func surviveFaults(t *testing.T, kind string, faults []scripted) {
 		p.start()
 	}
 	for _, receipt := range receipts {
-		rec, err := p.receipts.Wait(t.Context(), receipt)
-		if err != nil || rec.State != StateLoaded {
-			t.Errorf("receipt %s: got state %q (%v), want %q", receipt, rec.State, err, StateLoaded)
-		}
+		p.wait(receipt, StateLoaded)
 	}
 	p.awaitIdle()
 	if left := p.script.unused(); len(left) > 0 {

@@ -10,10 +10,13 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/fault"
 )
 
+// errInvalid is of a kind that is not tried again.
+var errInvalid = fault.New(fault.Unprocessable, "bad", "it does not fit")
+
 // deadPlant runs f with a plant over kind that has one dead batch, of receipt, and whose destination is mended.
 func deadPlant(t *testing.T, kind string, s *shelf, f func(t *testing.T, p *plant, id, receipt string)) {
 	t.Helper()
-	mend := poison(s, fault.New(fault.Unprocessable, "bad", "it does not fit"))
+	mend := poison(s, errInvalid)
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlant(t, kind, destination.Set{"1": s})
 		p.open(newScript())

@@ -98,6 +98,7 @@ type plant struct {
 	script   *script
 	control  control.Store
 	faulty   control.Store // control under the script
+	registry *prometheus.Registry
 	writer   *ingest.Writer
 	workers  *Workers
 	uploader *Uploader
@@ -114,6 +115,7 @@ func newPlant(t *testing.T, kind string, dests destination.Set) *plant {
 	t.Helper()
 	cfg := DefaultWorkersConfig()
 	cfg.Lease, cfg.FreeSpace, cfg.Dir = testLease, 0, t.TempDir()
+	cfg.Backoff.Max = 20 * time.Second
 	return &plant{t: t, dir: cfg.Dir, stores: stores{kind: kind, dir: cfg.Dir}, dests: dests, cfg: cfg,
 		wrap:    func(d destination.Destination, s *script) destination.Destination { return faultyDestination{d, s} },
 		batches: make(map[string]bool)}
@@ -142,7 +144,8 @@ func (p *plant) open(s *script) {
 	for id, d := range p.dests {
 		dests[id] = p.wrap(d, s)
 	}
-	m := NewMetrics(prometheus.NewRegistry())
+	p.registry = prometheus.NewRegistry()
+	m := NewMetrics(p.registry)
 	p.uploader = NewUploader(p.writer, blobs, q, p.faulty.Batches(), quiet(), m)
 	p.uploader.done = func(r ingest.Ready) error { return s.do(opDone, func() error { return p.writer.Done(r) }) }
 	p.workers = NewWorkers(p.cfg, dests, blobs, q, p.faulty, catalog.New(100, quiet()), quiet(), m)
@@ -206,7 +209,7 @@ func await(t *testing.T, what string, holds func() bool) {
 		if time.Now().After(end) {
 			t.Fatalf("waited %v in vain: %s", testPatient, what)
 		}
-		sleep(t.Context(), 100*time.Millisecond)
+		sleep(t.Context(), 200*time.Millisecond)
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package sqlite keeps what the server remembers about itself in a SQLite file.
+// Package sqlite keeps what the server remembers in a SQLite file.
 package sqlite
 
 import (
@@ -9,83 +9,128 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
-	"github.com/scratchdata/scratchdata/pkg/sqlitefile"
+	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/sqlitedb"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Config is where the file is.
-type Config struct {
-	File string `yaml:"file"` // made when it is missing
-}
+// readers is how many connections read at a time.
+const readers = 4
 
-// DefaultConfig returns the settings used when none are given.
-func DefaultConfig() Config { return Config{File: "./data/control.db"} }
+// pruneAtOnce is how many records a transaction of Prune removes, so that no other write waits long.
+const pruneAtOnce = 1000
 
-// Validate says what is wrong with c.
-func (c Config) Validate() error {
-	if c.File == "" {
-		return errors.New("file: a file is wanted")
-	}
-	return nil
-}
-
-// Open opens the store, and makes it when it is missing.
+// store is the whole store; batches and dead are views of it.
 //
-// Commits do not wait for the disk, but for those that make a batch dead: a power loss may forget the last states, which
-// are told anew when their messages are delivered again; it must not forget a dead batch, whose message is gone.
-func Open(ctx context.Context, c Config, _ *slog.Logger) (control.Store, error) {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	db, err := sqlitefile.Open(ctx, c.File, sqlitefile.Normal, sub)
-	if err != nil {
-		return nil, fmt.Errorf("the server's own records: %w", err)
-	}
-	return &store{db: db}, nil
+// Most commits need no sync: should a power loss take the last of them, a batch is noted as shipped, or tried, once more
+// when its message comes again. A batch's end is synced, as its message is deleted right after it, and so is what a
+// person asks for. A sync takes all commits before it along, also those of the other connection.
+type store struct {
+	file   string
+	writes sync.Mutex // one transaction at a time, so that none finds the file locked by the other connection and sleeps
+	fast   *sql.DB
+	synced *sql.DB
+	read   *sql.DB
+	stmts  statements
+	closed chan struct{}
+	close  func() error
 }
 
-type store struct{ db *sql.DB }
+// Open opens the store in cfg.File, which is made when it is missing. Several processes may have the same file open.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (control.Store, error) {
+	s := &store{file: cfg.File, closed: make(chan struct{})}
+	s.close = sync.OnceValue(s.closeAll)
+	if err := s.open(ctx, log); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
 
-func (s *store) Batches() control.Batches { return (*batches)(s) }
-
-func (s *store) Dead() control.Dead { return (*dead)(s) }
-
-func (s *store) Prune(ctx context.Context, before time.Time) error {
-	_, err := s.db.ExecContext(ctx, `delete from batches where state = 'loaded' and settled < ?`, before.UnixMicro())
+func (s *store) open(ctx context.Context, log *slog.Logger) error {
+	steps, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return fmt.Errorf("forget old batches: %w", err)
+		return err
+	}
+	if s.synced, err = sqlitedb.Writer(ctx, s.file, sqlitedb.SyncFull, steps, log); err != nil {
+		return err
+	}
+	if s.fast, err = sqlitedb.Writer(ctx, s.file, sqlitedb.SyncNormal, steps, log); err != nil {
+		return err
+	}
+	if s.read, err = sqlitedb.Reader(s.file, readers); err != nil {
+		return err
+	}
+	if err := s.prepare(ctx); err != nil {
+		return fmt.Errorf("open %s: %w", s.file, err)
 	}
 	return nil
 }
 
-func (s *store) Close() error { return s.db.Close() }
+// Batches implements control.Store.
+func (s *store) Batches() control.Batches { return batches{s} }
 
-// durably runs do in a transaction whose commit waits for the disk.
-func (s *store) durably(ctx context.Context, do func(*sql.Tx) error) (err error) {
-	conn, err := s.db.Conn(ctx)
-	if err != nil {
+// Dead implements control.Store.
+func (s *store) Dead() control.Dead { return dead{s} }
+
+// Prune implements control.Store.
+func (s *store) Prune(ctx context.Context, before time.Time) error {
+	for {
+		n, err := s.exec(ctx, s.stmts.prune, before.UnixMicro(), pruneAtOnce)
+		if err != nil {
+			return s.failed("forget batches loaded before "+before.Format(time.RFC3339), err)
+		}
+		if n < pruneAtOnce {
+			return nil
+		}
+	}
+}
+
+// Close implements control.Store.
+func (s *store) Close() error { return s.close() }
+
+func (s *store) closeAll() error {
+	close(s.closed)
+	var errs []error
+	for _, db := range []*sql.DB{s.read, s.fast, s.synced} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// inTx calls work in a transaction of db.
+func (s *store) inTx(ctx context.Context, db *sql.DB, work func(ctx context.Context, tx *sql.Tx) error) error {
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	return sqlitedb.InTx(ctx, db, work)
+}
+
+// exec runs a statement that writes and gives how many records it changed.
+func (s *store) exec(ctx context.Context, stmt statement, args ...any) (changed int64, err error) {
+	err = s.inTx(ctx, stmt.db, func(ctx context.Context, tx *sql.Tx) error {
+		result, err := tx.StmtContext(ctx, stmt.Stmt).ExecContext(ctx, args...)
+		if err != nil {
+			return err
+		}
+		changed, err = result.RowsAffected()
 		return err
+	})
+	return changed, err
+}
+
+// failed says what was tried, and that the store is closed when it is.
+func (s *store) failed(what string, err error) error {
+	select {
+	case <-s.closed:
+		return fmt.Errorf("%s: %w", what, errors.Join(fault.Closed, err))
+	default:
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	if _, err := conn.ExecContext(ctx, "pragma synchronous = full"); err != nil {
-		return err
-	}
-	defer func() {
-		_, rerr := conn.ExecContext(context.WithoutCancel(ctx), "pragma synchronous = normal")
-		err = errors.Join(err, rerr)
-	}()
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := do(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return tx.Commit()
 }

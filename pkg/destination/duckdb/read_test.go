@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	bindings "github.com/duckdb/duckdb-go-bindings"
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
+	"github.com/scratchdata/scratchdata/pkg/result"
 	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
@@ -344,4 +346,37 @@ func BenchmarkReadChunk(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/2048, "ns/row")
+}
+
+// BenchmarkAnswer is a million rows of seven columns as JSON: printed by us, and by the engine's own to_json.
+func BenchmarkAnswer(b *testing.B) {
+	conn := readConn(b)
+	readStream(b, conn, `create table wide as select i id, 'user-' || (i % 1000) as name, (i % 10007) / 4.0::double + 0.125 score,
+		make_timestamptz((1767225600 + i) * 1000000) ts, i % 2 = 1 ok, 'some longer text ' || (i % 100) note, i * 7919 big
+		from range(1000000) t(i)`, func(*reader, *vector.Batch) {})
+	b.Run("ours", func(b *testing.B) {
+		for b.Loop() {
+			out := result.NewJSON(io.Discard)
+			begun := false
+			readStream(b, conn, "select * from wide", func(r *reader, batch *vector.Batch) {
+				if !begun {
+					begun = true
+					if err := out.Begin(r.fields()); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := out.Write(batch); err != nil {
+					b.Fatal(err)
+				}
+			})
+			if err := out.End(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("to_json", func(b *testing.B) {
+		for b.Loop() {
+			readStream(b, conn, "select to_json(w) from wide w", func(*reader, *vector.Batch) {})
+		}
+	})
 }

@@ -1,4 +1,4 @@
-// Package local is a durable queue in a SQLite file, by goqite.
+// Package local keeps a queue in a SQLite file.
 package local
 
 import (
@@ -9,163 +9,208 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"maragu.dev/goqite"
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/queue"
-	"github.com/scratchdata/scratchdata/pkg/sqlitefile"
+	"github.com/scratchdata/scratchdata/pkg/sqlitedb"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Config is where the queue is.
-type Config struct {
-	File string `yaml:"file"` // a SQLite database, made when it is missing
+const (
+	// name is the queue's within its file.
+	name = "batches"
+	// pollEvery is how often a receiver looks for what another process has sent, and for leases that have ended. A Send
+	// in this process wakes it at once.
+	pollEvery = 250 * time.Millisecond
+	// minLease is the shortest lease: the file holds times in milliseconds.
+	minLease = time.Millisecond
+)
+
+// local is the queue. The file's times are those of the machine's clock: one that is set back makes messages wait.
+type local struct {
+	db     *sql.DB
+	closed chan struct{}
+
+	mu      sync.Mutex
+	changed chan struct{} // guarded by mu; closed and made anew when a message may have become visible
+	ended   bool          // guarded by mu; closed is closed
 }
 
-// DefaultConfig returns the settings used when none are given.
-func DefaultConfig() Config { return Config{File: "./data/queue.db"} }
-
-// Validate says what is wrong with c.
-func (c Config) Validate() error {
-	if c.File == "" {
-		return errors.New("file: a file is wanted")
-	}
-	return nil
-}
-
-// name is the queue's name inside the file.
-const name = "batches"
-
-// poll is how often messages of other processes are looked for. Those of this process are announced.
-const poll = 250 * time.Millisecond
-
-// Open opens the queue, and makes it when it is missing.
-func Open(ctx context.Context, c Config, _ *slog.Logger) (queue.Queue, error) {
-	sub, err := fs.Sub(migrations, "migrations")
+// Open opens the queue in cfg.File, which is made when it is missing. Several processes may have the same file open.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (queue.Queue, error) {
+	steps, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	db, err := sqlitefile.Open(ctx, c.File, sqlitefile.Full, sub)
+	db, err := sqlitedb.Writer(ctx, cfg.File, sqlitedb.SyncFull, steps, log)
 	if err != nil {
-		return nil, fmt.Errorf("the queue: %w", err)
+		return nil, err
 	}
-	return &local{db: db, sent: make(chan struct{}, 1)}, nil
+	return &local{db: db, closed: make(chan struct{}), changed: make(chan struct{})}, nil
 }
 
-type local struct {
-	db   *sql.DB
-	sent chan struct{} // holds a token when a message may be there
+// messages gives the library's view of the file. The library has one lease for all of a queue, and one queue is as good
+// as another, so each receive makes its own. No message is ever too often received: giving up is the workers' business.
+func (l *local) messages(lease time.Duration) *goqite.Queue {
+	return goqite.New(goqite.NewOpts{DB: l.db, Name: name, MaxReceive: math.MaxInt, Timeout: max(lease, minLease)})
 }
 
-// goqiteWith gives the queue with a lease, which goqite keeps per queue and not per call.
-func (q *local) goqiteWith(lease time.Duration) *goqite.Queue {
-	return goqite.New(goqite.NewOpts{DB: q.db, Name: name, Timeout: max(lease, time.Millisecond), MaxReceive: 1 << 30})
-}
-
-func (q *local) Send(ctx context.Context, body []byte) error {
-	if err := q.goqiteWith(time.Second).Send(ctx, goqite.Message{Body: body}); err != nil {
-		return fmt.Errorf("send a message: %w", err)
+// Send implements queue.Queue.
+func (l *local) Send(ctx context.Context, body []byte) error {
+	if body == nil {
+		body = []byte{} // nil would be SQL's null
 	}
-	q.announce()
+	err := sqlitedb.InTx(ctx, l.db, func(ctx context.Context, tx *sql.Tx) error {
+		return l.messages(0).SendTx(ctx, tx, goqite.Message{Body: body})
+	})
+	if err != nil {
+		return l.failed("send a message", err)
+	}
+	l.wake()
 	return nil
 }
 
-// announce leaves a token for a receiver that waits or that comes next.
-func (q *local) announce() {
-	select {
-	case q.sent <- struct{}{}:
-	default:
-	}
-}
-
-func (q *local) Receive(ctx context.Context, lease time.Duration) (queue.Message, error) {
-	g := q.goqiteWith(lease)
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
+// Receive implements queue.Queue.
+func (l *local) Receive(ctx context.Context, lease time.Duration) (queue.Message, error) {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
 	for {
-		if err := ctx.Err(); err != nil {
-			return queue.Message{}, err
-		}
-		m, err := q.take(context.WithoutCancel(ctx), g)
+		changed := l.watch() // before looking, so that no Send falls between
+		m, found, err := l.take(ctx, lease)
 		if err != nil {
-			return queue.Message{}, fmt.Errorf("receive a message: %w", err)
+			return queue.Message{}, l.failed("receive a message", err)
 		}
-		if m.Receipt != "" {
-			q.announce() // where one was, there may be more
+		if found {
 			return m, nil
 		}
 		select {
+		case <-changed:
+		case <-poll.C:
+		case <-l.closed:
 		case <-ctx.Done():
-		case <-q.sent:
-		case <-tick.C:
+			return queue.Message{}, ctx.Err()
 		}
 	}
 }
 
-// take receives a message, if there is one, and reads which delivery this is, in one transaction.
-func (q *local) take(ctx context.Context, g *goqite.Queue) (m queue.Message, err error) {
-	tx, err := q.db.BeginTx(ctx, nil)
-	if err != nil {
-		return m, err
-	}
-	defer tx.Rollback() //nolint:errcheck // does nothing after the commit
-	got, err := g.ReceiveTx(ctx, tx)
-	if err != nil || got == nil {
-		return m, err
-	}
-	var attempt int
-	if err := tx.QueryRowContext(ctx, "select received from goqite where id = ?", got.ID).Scan(&attempt); err != nil {
-		return m, err
-	}
-	if err := tx.Commit(); err != nil {
-		return m, err
-	}
-	return queue.Message{Body: got.Body, Attempt: attempt, Receipt: queue.Receipt(string(got.ID), attempt)}, nil
+// take receives a message if there is one.
+func (l *local) take(ctx context.Context, lease time.Duration) (m queue.Message, found bool, err error) {
+	err = sqlitedb.InTx(ctx, l.db, func(ctx context.Context, tx *sql.Tx) error {
+		got, err := l.messages(lease).ReceiveTx(ctx, tx)
+		if err != nil || got == nil {
+			return err
+		}
+		m.Body = got.Body
+		if m.Attempt, err = attempts(ctx, tx, got.ID); err != nil {
+			return err
+		}
+		m.Receipt = receipt(got.ID, m.Attempt)
+		found = true
+		return nil
+	})
+	return m, found && err == nil, err
 }
 
-func (q *local) Hide(ctx context.Context, m queue.Message, d time.Duration) error {
-	id, attempt, err := queue.ParseReceipt(m.Receipt)
+// attempts says how often a message was received; an unknown one is sql.ErrNoRows.
+func attempts(ctx context.Context, tx *sql.Tx, id goqite.ID) (n int, err error) {
+	err = tx.QueryRowContext(ctx, "select received from goqite where queue = ? and id = ?", name, id).Scan(&n)
+	return n, err
+}
+
+// A receipt names the message and the delivery, so that a receiver whose lease has ended, and whose message another has
+// by now, does not hide it from that one.
+func receipt(id goqite.ID, attempt int) string { return string(id) + "/" + strconv.Itoa(attempt) }
+
+func parseReceipt(r string) (id goqite.ID, attempt int, err error) {
+	text, n, _ := strings.Cut(r, "/")
+	if attempt, err = strconv.Atoi(n); err != nil {
+		return "", 0, fault.New(fault.Invalid, "bad_receipt", "%.80q is not the receipt of a message", r)
+	}
+	return goqite.ID(text), attempt, nil
+}
+
+// Hide implements queue.Queue. A message that another receiver has by now is fault.NotFound too.
+func (l *local) Hide(ctx context.Context, m queue.Message, d time.Duration) error {
+	id, attempt, err := parseReceipt(m.Receipt)
 	if err != nil {
 		return err
 	}
-	until := time.Now().UTC().Add(d).Format(timeout)
-	res, err := q.db.ExecContext(ctx, "update goqite set timeout = ? where queue = ? and id = ? and received = ?", until, name, id, attempt)
+	err = sqlitedb.InTx(ctx, l.db, func(ctx context.Context, tx *sql.Tx) error {
+		now, err := attempts(ctx, tx, id)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && now != attempt {
+			return fault.New(fault.NotFound, "unknown_message", "the message was deleted, or received again")
+		}
+		if err != nil {
+			return err
+		}
+		return l.messages(0).ExtendTx(ctx, tx, id, max(d, 0))
+	})
 	if err != nil {
-		return fmt.Errorf("hide a message: %w", err)
+		return l.failed("hide a message", err)
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, fault.New(fault.NotFound, "no_message", "the message is not this receiver's any more"))
+	if d < pollEvery {
+		l.wake()
 	}
-	q.announce()
 	return nil
 }
 
-// timeout is the form in which goqite keeps times.
-const timeout = "2006-01-02T15:04:05.000Z07:00"
-
-func (q *local) Delete(ctx context.Context, m queue.Message) error {
-	id, _, err := queue.ParseReceipt(m.Receipt)
+// Delete implements queue.Queue. It does so for a receiver whose lease has ended too, as its work is done.
+func (l *local) Delete(ctx context.Context, m queue.Message) error {
+	id, _, err := parseReceipt(m.Receipt)
 	if err != nil {
 		return err
 	}
-	if err := q.goqiteWith(time.Second).Delete(ctx, goqite.ID(id)); err != nil {
-		return fmt.Errorf("delete a message: %w", err)
-	}
-	return nil
-}
-
-// Recover ends every lease.
-func (q *local) Recover(ctx context.Context) error {
-	_, err := q.db.ExecContext(ctx, "update goqite set timeout = ? where queue = ?", time.Now().UTC().Format(timeout), name)
+	err = sqlitedb.InTx(ctx, l.db, func(ctx context.Context, tx *sql.Tx) error {
+		return l.messages(0).DeleteTx(ctx, tx, id)
+	})
 	if err != nil {
-		return fmt.Errorf("end the leases of the last run: %w", err)
+		return l.failed("delete a message", err)
 	}
-	q.announce()
 	return nil
 }
 
-func (q *local) Close() error { return q.db.Close() }
+// Close implements queue.Queue. Whoever waits in Receive gets fault.Closed.
+func (l *local) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return nil
+	}
+	l.ended = true
+	close(l.closed)
+	return l.db.Close()
+}
+
+// watch gives what wake closes next.
+func (l *local) watch() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
+// wake lets every waiting receiver look.
+func (l *local) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// failed says what was tried, and that the queue is closed when it is.
+func (l *local) failed(what string, err error) error {
+	select {
+	case <-l.closed:
+		return fmt.Errorf("%s: %w", what, errors.Join(fault.Closed, err))
+	default:
+		return fmt.Errorf("%s: %w", what, err)
+	}
+}

@@ -1,10 +1,14 @@
-// Package memory keeps messages in memory, for tests: nothing survives the process.
+// Package memory keeps a queue in memory, for tests.
 package memory
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,123 +16,180 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/queue"
 )
 
-// Config has no settings.
+// Config is the settings of a queue in memory: none.
 type Config struct{}
 
-// DefaultConfig returns the settings used when none are given.
+// DefaultConfig returns the settings.
 func DefaultConfig() Config { return Config{} }
 
-// Validate finds no mistake, as there is nothing to set.
+// Validate finds nothing wrong.
 func (Config) Validate() error { return nil }
 
-// Open returns an empty queue.
-func Open(context.Context, Config, *slog.Logger) (queue.Queue, error) {
-	return &memory{messages: make(map[string]*message), changed: make(chan struct{})}, nil
+type memory struct {
+	mu       sync.Mutex
+	messages []*message    // guarded by mu, as are those in it; in the order in which they were sent
+	last     int           // guarded by mu; the number of the message sent last
+	changed  chan struct{} // guarded by mu; closed and made anew when a message may have become visible
+	closed   bool          // guarded by mu
 }
 
 type message struct {
-	id      string
+	number  int
 	body    []byte
 	attempt int
 	visible time.Time
 }
 
-type memory struct {
-	mu       sync.Mutex
-	messages map[string]*message // guarded by mu, as are the rest
-	order    []string
-	next     int
-	changed  chan struct{} // closed and replaced when a message may have become visible
+// Open returns an empty queue. Its messages are lost when it is closed. It starts no goroutine and sleeps on the clock
+// alone, so that it works in a bubble of testing/synctest.
+func Open(context.Context, Config, *slog.Logger) (queue.Queue, error) {
+	return &memory{changed: make(chan struct{})}, nil
 }
 
+// Send implements queue.Queue.
 func (q *memory) Send(ctx context.Context, body []byte) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return fmt.Errorf("send a message: %w", err)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.next++
-	id := strconv.Itoa(q.next)
-	q.messages[id] = &message{id: id, body: append([]byte(nil), body...), visible: time.Now()}
-	q.order = append(q.order, id)
-	q.announce()
+	if q.closed {
+		return fmt.Errorf("send a message: %w", fault.Closed)
+	}
+	q.last++
+	q.messages = append(q.messages, &message{number: q.last, body: bytes.Clone(body)})
+	q.wake()
 	return nil
 }
 
-// announce wakes all who wait. The caller holds mu.
-func (q *memory) announce() {
+// wake lets every waiting receiver look. The caller holds mu.
+func (q *memory) wake() {
 	close(q.changed)
 	q.changed = make(chan struct{})
 }
 
+// Receive implements queue.Queue.
 func (q *memory) Receive(ctx context.Context, lease time.Duration) (queue.Message, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return queue.Message{}, err
 		}
-		m, wait, changed := q.take(lease)
-		if m.Receipt != "" {
-			return m, nil
+		l, err := q.take(lease)
+		if err != nil || l.found {
+			return l.message, err
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-changed:
-		case <-timer.C:
+		if err := l.wait(ctx); err != nil {
+			return queue.Message{}, err
 		}
-		timer.Stop()
 	}
 }
 
-// take gives the first visible message, or how long until one may be and what tells of a change before that.
-func (q *memory) take(lease time.Duration) (queue.Message, time.Duration, <-chan struct{}) {
+// look is what a receiver finds.
+type look struct {
+	message queue.Message
+	found   bool
+	next    time.Time       // when the next message becomes visible, zero if there is none
+	changed <-chan struct{} // what wake closes next
+}
+
+// take receives a message if there is one.
+func (q *memory) take(lease time.Duration) (look, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	now, wait := time.Now(), time.Hour
-	for _, id := range q.order {
-		m := q.messages[id]
-		if until := m.visible.Sub(now); until > 0 {
-			wait = min(wait, until)
-			continue
-		}
-		m.attempt++
-		m.visible = now.Add(lease)
-		return queue.Message{Body: append([]byte(nil), m.body...), Attempt: m.attempt, Receipt: queue.Receipt(m.id, m.attempt)}, 0, nil
+	if q.closed {
+		return look{}, fmt.Errorf("receive a message: %w", fault.Closed)
 	}
-	return queue.Message{}, wait, q.changed
+	l, now := look{changed: q.changed}, time.Now()
+	for _, m := range q.messages {
+		if !m.visible.After(now) {
+			m.attempt++
+			m.visible = now.Add(lease)
+			l.message = queue.Message{Body: bytes.Clone(m.body), Attempt: m.attempt, Receipt: m.receipt()}
+			l.found = true
+			return l, nil
+		}
+		if l.next.IsZero() || m.visible.Before(l.next) {
+			l.next = m.visible
+		}
+	}
+	return l, nil
 }
 
-func (q *memory) Hide(_ context.Context, r queue.Message, d time.Duration) error {
-	id, attempt, err := queue.ParseReceipt(r.Receipt)
+// wait waits until there may be more to find. It returns ctx's error when ctx ends first.
+func (l look) wait(ctx context.Context) error {
+	var due <-chan time.Time
+	if !l.next.IsZero() {
+		t := time.NewTimer(time.Until(l.next))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-l.changed:
+		return nil
+	case <-due:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// receipt names the message and the delivery.
+func (m *message) receipt() string { return strconv.Itoa(m.number) + "/" + strconv.Itoa(m.attempt) }
+
+// Hide implements queue.Queue. A message that another receiver has by now is fault.NotFound too.
+func (q *memory) Hide(ctx context.Context, m queue.Message, d time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("hide a message: %w", err)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i, err := q.find(m)
 	if err != nil {
-		return err
+		return fmt.Errorf("hide a message: %w", err)
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	m, ok := q.messages[id]
-	if !ok || m.attempt != attempt {
-		return fault.New(fault.NotFound, "no_message", "the message is not this receiver's any more")
+	if i < 0 || q.messages[i].receipt() != m.Receipt {
+		return fault.New(fault.NotFound, "unknown_message", "the message was deleted, or received again")
 	}
-	m.visible = time.Now().Add(d)
-	q.announce()
+	q.messages[i].visible = time.Now().Add(d)
+	q.wake()
 	return nil
 }
 
-func (q *memory) Delete(_ context.Context, r queue.Message) error {
-	id, _, err := queue.ParseReceipt(r.Receipt)
+// find gives the place of m's message, or -1. The caller holds mu.
+func (q *memory) find(m queue.Message) (int, error) {
+	if q.closed {
+		return 0, fault.Closed
+	}
+	number, _, _ := strings.Cut(m.Receipt, "/")
+	n, err := strconv.Atoi(number)
 	if err != nil {
-		return err
+		return 0, fault.New(fault.Invalid, "bad_receipt", "%.80q is not the receipt of a message", m.Receipt)
+	}
+	return slices.IndexFunc(q.messages, func(m *message) bool { return m.number == n }), nil
+}
+
+// Delete implements queue.Queue. It does so for a receiver whose lease has ended too, as its work is done.
+func (q *memory) Delete(ctx context.Context, m queue.Message) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("delete a message: %w", err)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.messages, id)
-	for i, o := range q.order {
-		if o == id {
-			q.order = append(q.order[:i], q.order[i+1:]...)
-			break
-		}
+	i, err := q.find(m)
+	if err != nil {
+		return fmt.Errorf("delete a message: %w", err)
+	}
+	if i >= 0 {
+		q.messages = slices.Delete(q.messages, i, i+1)
 	}
 	return nil
 }
 
-func (q *memory) Close() error { return nil }
+// Close implements queue.Queue. Whoever waits in Receive gets fault.Closed.
+func (q *memory) Close() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.messages, q.closed = nil, true
+	q.wake()
+	return nil
+}

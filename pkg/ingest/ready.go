@@ -1,0 +1,91 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/scratchdata/scratchdata/pkg/durable"
+	"github.com/scratchdata/scratchdata/pkg/ndjson"
+)
+
+// Next waits for a sealed batch and gives it to one caller, who ends with Done or Return. When Run has ended and no
+// batch is left it gives io.EOF. A batch that cannot be read is an error with its Batch set: Return it.
+func (w *Writer) Next(ctx context.Context) (Ready, error) {
+	b, err := w.shelf.take(ctx)
+	if err != nil {
+		return Ready{}, err
+	}
+	r := Ready{Batch: b.batch, Destination: b.destination, Table: b.table, Path: b.path}
+	if err := r.read(); err != nil {
+		return r, fmt.Errorf("read the sealed batch %s: %w", b.batch, err)
+	}
+	return r, nil
+}
+
+// read learns what is known of the batch's rows: from its sidecar, else from the rows.
+func (r *Ready) read() (err error) {
+	info, err := os.Stat(r.Path)
+	if err != nil {
+		return err
+	}
+	s, err := readSidecar(r.Path, info.Size())
+	if err != nil {
+		if s, err = scanned(r.Path, r.Batch); err != nil {
+			return err
+		}
+	}
+	r.Rows, r.Bytes, r.Seen, r.Created = s.Rows, s.Bytes, s.Seen, s.Created
+	return nil
+}
+
+// scanned makes the sidecar of a file that has none.
+func scanned(path, batch string) (s sidecar, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	found, err := ndjson.ScanReady(f)
+	if err != nil {
+		return s, err
+	}
+	if found.Good != found.Size {
+		return s, fmt.Errorf("%s is damaged: %d of its %d bytes are rows", path, found.Good, found.Size)
+	}
+	return sidecar{Rows: found.Rows, Bytes: found.Size, Seen: found.Seen, Created: createdOf(batch)}, nil
+}
+
+// createdOf gives the time in a batch's id.
+func createdOf(batch string) time.Time {
+	id, err := ulid.ParseStrict(batch)
+	if err != nil {
+		return time.Now()
+	}
+	return ulid.Time(id.Time())
+}
+
+// Done says that r was shipped: what is left of its file goes.
+func (w *Writer) Done(r Ready) error {
+	if err := errors.Join(durable.Remove(r.Path), durable.Remove(sidecarOf(r.Path))); err != nil {
+		return fmt.Errorf("remove the shipped batch %s: %w", r.Batch, err)
+	}
+	w.metrics.waiting.Dec()
+	w.shelf.done(r.Batch)
+	return nil
+}
+
+// Return says that r was not shipped: it is given out again, after the others.
+func (w *Writer) Return(r Ready) {
+	w.shelf.putBack(sealed{target{r.Destination, r.Table}, r.Batch, r.Path})
+}
+
+// Holds reports whether batch is here: open, or sealed and not shipped.
+func (w *Writer) Holds(batch string) bool { return w.shelf.holds(batch) }
+
+// Oldest tells when the oldest batch was opened that is not shipped.
+func (w *Writer) Oldest() (time.Time, bool) { return w.shelf.oldest() }

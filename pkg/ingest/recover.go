@@ -1,0 +1,141 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/scratchdata/scratchdata/pkg/durable"
+	"github.com/scratchdata/scratchdata/pkg/ndjson"
+	"github.com/scratchdata/scratchdata/pkg/schema"
+)
+
+// recover takes up what the last process left. It runs before anything else has the folder.
+func (w *Writer) recover() error {
+	return errors.Join(w.clearIncoming(), w.each(ready, w.recoverReady), w.each(open, w.recoverOpen))
+}
+
+// clearIncoming removes the large inserts that did not arrive whole: nobody was told that they had.
+func (w *Writer) clearIncoming() error {
+	entries, err := os.ReadDir(filepath.Join(w.cfg.Dir, incoming))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		err = errors.Join(err, durable.Remove(filepath.Join(w.cfg.Dir, incoming, e.Name())))
+	}
+	return err
+}
+
+// each calls do for every batch file in the folder state.
+func (w *Writer) each(state string, do func(sealed) error) error {
+	root := filepath.Join(w.cfg.Dir, state)
+	return filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(path, batchSuffix) {
+			return err
+		}
+		b, ok := parsePath(root, path)
+		if !ok {
+			w.log.Warn("a file that is no batch is left alone", "path", path)
+			return nil
+		}
+		if err := do(b); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+// parsePath reads <root>/<destination>/<table>/<batch>.ndjson.
+func parsePath(root, path string) (sealed, bool) {
+	rel, err := filepath.Rel(root, path)
+	if err != nil {
+		return sealed{}, false
+	}
+	parts := strings.Split(filepath.ToSlash(rel), "/")
+	if len(parts) != 3 {
+		return sealed{}, false
+	}
+	table, err := schema.ParseTable(parts[1])
+	if err != nil {
+		return sealed{}, false
+	}
+	return sealed{target{parts[0], table}, strings.TrimSuffix(parts[2], batchSuffix), path}, true
+}
+
+func (w *Writer) recoverReady(b sealed) error {
+	w.metrics.waiting.Inc()
+	w.shelf.put(b, createdOf(b.batch))
+	return nil
+}
+
+// recoverOpen keeps the whole inserts of an open batch, puts what comes after them aside, and makes it ready.
+func (w *Writer) recoverOpen(b sealed) error {
+	found, err := scanFile(b.path)
+	if err != nil {
+		return err
+	}
+	if found.Good < found.Size {
+		if err := w.cutTail(b, found); err != nil {
+			return err
+		}
+	}
+	if found.Good == 0 {
+		return durable.Remove(b.path)
+	}
+	dir, err := w.folders.make(ready, b.target)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, b.batch+batchSuffix)
+	s := sidecar{Rows: found.Rows, Bytes: found.Good, Seen: found.Seen, Created: createdOf(b.batch)}
+	if err := errors.Join(syncFile(b.path), s.write(path), durable.Rename(b.path, path)); err != nil {
+		return err
+	}
+	w.metrics.sealed.WithLabelValues("recovered").Inc()
+	w.log.Info("open batch recovered", "batch", b.batch, "destination", b.destination, "table", b.table.String(), "rows", found.Rows)
+	b.path = path
+	return w.recoverReady(b)
+}
+
+func scanFile(path string) (found ndjson.Scanned, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return found, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return ndjson.Scan(f)
+}
+
+// cutTail copies what follows the last whole insert to the folder aside, and then cuts it off.
+func (w *Writer) cutTail(b sealed, found ndjson.Scanned) (err error) {
+	f, err := os.OpenFile(b.path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	name := filepath.Join(w.cfg.Dir, aside, b.destination+"~"+b.table.String()+"~"+b.batch+".torn")
+	tail, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(tail, io.NewSectionReader(f, found.Good, found.Size-found.Good))
+	if err = errors.Join(err, tail.Sync(), tail.Close(), durable.SyncDir(filepath.Dir(name))); err != nil {
+		return err
+	}
+	w.metrics.torn.Inc()
+	w.log.Warn("a torn insert was put aside: it was never acknowledged", "batch", b.batch, "bytes", found.Size-found.Good, "path", name)
+	return errors.Join(f.Truncate(found.Good), f.Sync())
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(durable.Data(f), f.Close())
+}

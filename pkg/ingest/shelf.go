@@ -1,0 +1,127 @@
+package ingest
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+)
+
+// shelf holds the sealed batches until they are shipped. It keeps names only: what is known of their rows is in their
+// sidecars, so that its memory stays small when nothing can be shipped for long.
+type shelf struct {
+	mu      sync.Mutex
+	waiting []sealed             // in the order in which they are given; guarded by mu, as are the rest
+	out     int                  // given and neither done nor returned
+	since   map[string]time.Time // creation of every batch that is here: open, waiting or out
+	closed  bool                 // no more will come
+	changed chan struct{}        // closed and replaced when something has
+}
+
+type sealed struct {
+	target
+	batch string
+	path  string
+}
+
+func newShelf() *shelf {
+	return &shelf{since: make(map[string]time.Time), changed: make(chan struct{})}
+}
+
+// announce wakes all who wait. The caller holds mu.
+func (s *shelf) announce() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// opened notes that batch exists from now on.
+func (s *shelf) opened(batch string, created time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.since[batch] = created
+}
+
+// gone notes that batch is not here any more.
+func (s *shelf) gone(batch string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.since, batch)
+}
+
+// put adds a sealed batch.
+func (s *shelf) put(b sealed, created time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.since[b.batch] = created
+	s.waiting = append(s.waiting, b)
+	s.announce()
+}
+
+// putBack adds one that was given out.
+func (s *shelf) putBack(b sealed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out--
+	s.waiting = append(s.waiting, b)
+	s.announce()
+}
+
+// done takes one that was given out away for good.
+func (s *shelf) done(batch string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out--
+	delete(s.since, batch)
+	s.announce()
+}
+
+// close says that no more will be put.
+func (s *shelf) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.announce()
+}
+
+// take gives the next batch. When the shelf is closed and empty, and none may come back, it gives io.EOF.
+func (s *shelf) take(ctx context.Context) (sealed, error) {
+	for {
+		s.mu.Lock()
+		if len(s.waiting) > 0 {
+			b := s.waiting[0]
+			s.waiting = s.waiting[1:]
+			s.out++
+			s.mu.Unlock()
+			return b, nil
+		}
+		if s.closed && s.out == 0 {
+			s.mu.Unlock()
+			return sealed{}, io.EOF
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return sealed{}, ctx.Err()
+		}
+	}
+}
+
+func (s *shelf) holds(batch string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.since[batch]
+	return ok
+}
+
+func (s *shelf) oldest() (oldest time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.since {
+		if !ok || t.Before(oldest) {
+			oldest, ok = t, true
+		}
+	}
+	return oldest, ok
+}
