@@ -47,7 +47,7 @@ type syntax struct {
 }
 
 // parserSQL only parses: it binds nothing and runs nothing. It refuses all statements but SELECTs.
-const parserSQL = "SELECT json_serialize_sql(?, skip_null := true, skip_empty := true, skip_default := true)::VARCHAR"
+const parserSQL = "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true, skip_default := true)::VARCHAR"
 
 // check parses sql and refuses what is not one SELECT, and calls that a query must not make.
 func (c *conn) check(sql string) error {
