@@ -153,7 +153,7 @@ func (s *server) destinations(ctx context.Context) error {
 }
 
 // loading makes the workers.
-func (s *server) loading(context.Context) error {
+func (s *server) loading(ctx context.Context) error {
 	if !s.cfg.Workers.Enabled {
 		return nil
 	}
@@ -162,9 +162,22 @@ func (s *server) loading(context.Context) error {
 		return fmt.Errorf("workers: %w", err)
 	}
 	cat := catalog.New(s.cfg.Limits.Columns, s.log)
+	if err := s.recoverQueue(ctx); err != nil {
+		return err
+	}
 	s.workers = transport.NewWorkers(cfg, s.dests, s.blobs, s.queue, s.control, cat, s.log, s.moving)
 	s.stages = append(s.stages, stage{name: "workers", run: s.workers.Run})
 	return nil
+}
+
+// recoverQueue lets the batches that a killed process was loading be loaded at once, not only when their leases end, where
+// this process is the whole pipeline and so had the leases itself. Were it not, they would be loaded twice, and be there once.
+func (s *server) recoverQueue(ctx context.Context) error {
+	r, ok := s.queue.(queue.Recoverer)
+	if !ok || !s.cfg.Uploads.Enabled {
+		return nil
+	}
+	return r.Recover(ctx)
 }
 
 // writing makes the writer, which first recovers what an earlier process left, and the uploader.

@@ -39,12 +39,12 @@ func checkPart(whole, part string) error {
 			"table name %.140q: each part must have 1 to %d bytes, has %d", whole, MaxName, len(part))
 	}
 	if part[0] == ' ' || part[len(part)-1] == ' ' {
-		return fault.New(fault.Invalid, "bad_table_name", "table name %q: a space at the edge is not allowed", whole)
+		return fault.New(fault.Invalid, "bad_table_name", "table name %.140q: a space at the edge is not allowed", whole)
 	}
 	for i, c := range part {
 		if !nameRune(c) {
 			return fault.New(fault.Invalid, "bad_table_name",
-				"table name %q: %q at byte %d is not a letter, digit, '_', '-' or space", whole, c, i)
+				"table name %.140q: %q at byte %d is not a letter, digit, '_', '-' or space", whole, c, i)
 		}
 	}
 	return nil

@@ -38,17 +38,12 @@ var badTables = []string{
 	"", ".", "..", ".a", "a.", "a.b.c", "a..b", " ", " a", "a ", "a. b", "a .b", "a/b", "../a", `a\b`, `a"b`, "a'b", "a;b", "a`b", "a\x00b",
 	"a\nb", "a\tb", "é", "ａ", "a\u200bb", "a\xffb", "a%b", "a$b", "a*", "(a)", "a:b", "C:", "--a;", strings.Repeat("x", MaxName+1),
 	strings.Repeat("x", MaxName+1) + ".a", "a." + strings.Repeat("x", MaxName+1), strings.Repeat("é", 10_000),
+	strings.Repeat("x", 10_000) + ".é", strings.Repeat("x", 10_000) + ". a",
 }
 
 func TestParseTableRefuses(t *testing.T) {
 	for _, in := range badTables {
 		got, err := ParseTable(in)
-		if in == "--a;" || err == nil {
-			if err == nil {
-				t.Errorf("ParseTable(%.40q) got %v, want an error", in, got)
-			}
-			continue
-		}
 		if fault.Of(err) != fault.Invalid || fault.CodeOf(err) != "bad_table_name" || !got.IsZero() {
 			t.Errorf("ParseTable(%.40q) got kind %v, code %s, %v", in, fault.Of(err), fault.CodeOf(err), got)
 		}

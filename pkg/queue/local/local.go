@@ -178,6 +178,19 @@ func (l *local) Delete(ctx context.Context, m queue.Message) error {
 	return nil
 }
 
+// Recover implements queue.Recoverer: it ends every lease.
+func (l *local) Recover(ctx context.Context) error {
+	err := sqlitedb.InTx(ctx, l.db, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "update goqite set timeout = created where queue = ?", name)
+		return err
+	})
+	if err != nil {
+		return l.failed("end the leases of the last run", err)
+	}
+	l.wake()
+	return nil
+}
+
 // Close implements queue.Queue. Whoever waits in Receive gets fault.Closed.
 func (l *local) Close() error {
 	l.mu.Lock()
