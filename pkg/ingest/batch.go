@@ -19,8 +19,8 @@ type file interface {
 
 // batch is an open batch file that inserts of one table share.
 //
-// Group commit: inserts add their rows to pending, and the first that waits becomes the leader: it writes all that is
-// pending and syncs once, while the next group gathers. Turns count the inserts in the order in which they were added.
+// Group commit: inserts add their rows to pending, and while there are any a committer writes all that is pending and
+// syncs once; meanwhile the next group gathers. Turns count the inserts in the order in which they were added.
 type batch struct {
 	target
 	id      string
@@ -30,9 +30,9 @@ type batch struct {
 	metrics *Metrics
 
 	mu       sync.Mutex
-	changed  sync.Cond // on mu: a leader is done, or all is over
-	f        file      // nil while its descriptor is not held; guarded by mu, but the leader's while leading
-	leading  bool
+	changed  sync.Cond // on mu: a group is done
+	f        file      // nil while its descriptor is not held; guarded by mu, but the committer's while there is one
+	busy     bool      // there is a committer
 	pending  segments
 	turn     uint64 // the last that was added
 	wantSync uint64 // the last that waits for the disk
@@ -66,10 +66,11 @@ func (b *batch) add(r *request, rows int, seen []schema.Seen, sync bool) (turn u
 	}
 	b.pending.take(r)
 	b.columns.merge(seen)
+	b.start()
 	return b.turn, first, true
 }
 
-// await returns when the insert of turn is in the file, and on disk if sync. It leads a group when nobody does.
+// await returns when the insert of turn is in the file, and on disk if sync.
 func (b *batch) await(turn uint64, sync bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,20 +80,38 @@ func (b *batch) await(turn uint64, sync bool) error {
 			return nil
 		case b.failure != nil:
 			return b.failure
-		case b.leading:
-			b.changed.Wait()
 		default:
-			b.lead(b.wantSync)
+			b.changed.Wait()
 		}
 	}
 }
 
-// lead writes what is pending, and syncs it when a turn up to sync waits for that. The caller holds mu, which is free
+// start makes sure that there is a committer. It is a goroutine of its own, and not the first insert that waits, so
+// that the next group begins the moment the last one ends: handing over between inserts took a fifth of the time. The
+// caller holds mu.
+func (b *batch) start() {
+	if !b.busy {
+		b.busy = true
+		go b.commit()
+	}
+}
+
+// commit writes group after group until nothing is pending.
+func (b *batch) commit() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.failure == nil && b.written < b.turn {
+		b.group(b.wantSync)
+	}
+	b.busy = false
+	b.changed.Broadcast()
+}
+
+// group writes what is pending, and syncs it when a turn up to sync waits for that. The caller holds mu, which is free
 // meanwhile.
-func (b *batch) lead(sync uint64) {
+func (b *batch) group(sync uint64) {
 	group, upTo := b.pending, b.turn
 	b.pending = segments{}
-	b.leading = true
 	f, synced := b.f, b.synced
 	b.mu.Unlock()
 	n := group.bytes()
@@ -107,7 +126,7 @@ func (b *batch) lead(sync uint64) {
 	}
 	group.release()
 	b.mu.Lock()
-	b.f, b.leading = f, false
+	b.f = f
 	if err != nil {
 		b.fail(err)
 	} else {
@@ -156,11 +175,11 @@ func (b *batch) finish() (whole bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	for b.leading {
+	for b.busy {
 		b.changed.Wait()
 	}
 	if b.failure == nil && b.synced < b.turn {
-		b.lead(b.turn)
+		b.group(b.turn)
 	}
 	whole = b.failure == nil
 	if b.f != nil {
@@ -179,7 +198,7 @@ func (b *batch) rest() bool {
 		return false
 	}
 	defer b.mu.Unlock()
-	if b.leading || b.f == nil {
+	if b.busy || b.f == nil {
 		return b.f == nil
 	}
 	err := b.f.Close()

@@ -106,22 +106,23 @@ func (w *Writer) Insert(ctx context.Context, destination string, name schema.Tab
 	defer w.end()
 	t := target{destination, name}
 	tab := w.table(t)
-	fl := tab.flattener(w.cfg.Limits)
-	defer tab.keep(fl)
 	r := &request{budget: w.budget, inline: w.cfg.Inline, create: w.createIncoming}
 	defer func() { err = errors.Join(err, r.discardIf(err != nil)) }()
 	ids := idList{wanted: o.RowIDs}
+	fl := tab.flattener(w.cfg.Limits)
 	rows, err := fl.Flatten(body, w.ids, r, ids.each())
-	if err != nil || rows == 0 {
-		return in, err
+	if err == nil {
+		err = errors.Join(ids.err(), ctx.Err())
 	}
-	if err := errors.Join(ids.err(), ctx.Err()); err != nil {
+	if err != nil || rows == 0 {
+		tab.keep(fl)
 		return in, err
 	}
 	if r.file != nil {
 		in, err = w.insertOwn(t, r, rows, fl.Seen())
+		tab.keep(fl)
 	} else {
-		in, err = w.insertShared(t, tab, r, rows, fl.Seen(), o)
+		in, err = w.insertShared(t, tab, r, rows, fl, o)
 	}
 	if err != nil {
 		return Inserted{}, err
@@ -200,20 +201,23 @@ func (t *table) keep(f *flatten.Flattener) {
 }
 
 // insertShared adds the rows to the table's open batch and waits for its group commit.
-func (w *Writer) insertShared(t target, tab *table, r *request, rows int, seen []schema.Seen, o Options) (Inserted, error) {
+// The flattener goes back before the wait: so that as few are warm as there are processors.
+func (w *Writer) insertShared(t target, tab *table, r *request, rows int, fl *flatten.Flattener, o Options) (Inserted, error) {
 	r.rows.mark()
 	r.size++
 	sync := o.Ack != AckMemory
 	for {
 		b, err := w.current(t, tab)
 		if err != nil {
+			tab.keep(fl)
 			return Inserted{}, err
 		}
-		turn, first, ok := b.add(r, rows, seen, sync)
+		turn, first, ok := b.add(r, rows, fl.Seen(), sync)
 		if !ok {
 			tab.drop(b)
 			continue
 		}
+		tab.keep(fl)
 		w.consider(tab, b, o.Hurry)
 		if err := b.await(turn, sync); err != nil {
 			return Inserted{}, fmt.Errorf("write to batch %s: %w", b.id, err)

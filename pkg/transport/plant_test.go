@@ -154,6 +154,7 @@ func (p *plant) open(s *script) {
 	p.graves = NewGraves(p.faulty, q, blobs)
 	ctx, cancel := context.WithCancel(p.t.Context())
 	p.stop = cancel
+	p.t.Cleanup(func() { p.close(true) }) // when the test failed half-way
 	p.run(ctx, p.writer.Run)
 }
 
@@ -177,7 +178,11 @@ func (p *plant) run(ctx context.Context, part func(context.Context) error) {
 // close ends the process. last says that no other follows.
 func (p *plant) close(last bool) {
 	p.t.Helper()
+	if p.stop == nil {
+		return
+	}
 	p.stop()
+	p.stop = nil
 	p.parts.Wait()
 	if err := p.control.Close(); err != nil {
 		p.t.Error(err)
