@@ -142,7 +142,7 @@ func stream(stmt mapping.PreparedStatement, args []any, begin func([]vector.Fiel
 		return err
 	}
 	var pending mapping.PendingResult
-	//lint:ignore SA1019 the engine has no other way yet to answer without holding the whole answer
+	// Deprecated by the engine, which has no other way yet to answer without holding the whole answer.
 	state := bindings.PendingPreparedStreaming(stmt, &pending)
 	defer mapping.DestroyPending(&pending)
 	if state == mapping.StateError {

@@ -97,4 +97,3 @@ func (d *Destination) Close() error {
 func badSQL(format string, args ...any) error {
 	return fault.New(fault.Invalid, "bad_sql", format, args...)
 }
-

@@ -109,4 +109,3 @@ func castOdd(sql string, cols []outColumn) string {
 	sql = strings.TrimRight(sql, "; \t\r\n")
 	return "SELECT " + strings.Join(outer, ", ") + " FROM (\n" + sql + "\n) AS q(" + strings.Join(inner, ", ") + ")"
 }
-
