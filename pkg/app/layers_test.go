@@ -21,14 +21,14 @@ const module = "github.com/scratchdata/scratchdata"
 var floors = map[string]int{
 	"pkg/durable": 0, "pkg/fault": 0, "pkg/secret": 0, "pkg/vector": 0,
 
-	"pkg/registry": 1, "pkg/rowid": 1, "pkg/schema": 1,
+	"pkg/fault/faulttest": 1, "pkg/registry": 1, "pkg/rowid": 1, "pkg/schema": 1,
 
 	"pkg/config": 2, "pkg/flatten": 2, "pkg/ndjson": 2, "pkg/result": 2,
 
 	"pkg/blobstore": 3, "pkg/control": 3, "pkg/destination": 3, "pkg/queue": 3,
 
 	"pkg/blobstore/blobstoretest": 4, "pkg/control/controltest": 4, "pkg/destination/destinationtest": 4,
-	"pkg/queue/queuetest": 4, "pkg/fault/faulttest": 4, "pkg/sqlitedb": 4,
+	"pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
 
 	"pkg/blobstore/local": 5, "pkg/blobstore/memory": 5, "pkg/control/sqlite": 5, "pkg/destination/duckdb": 5,
 	"pkg/queue/local": 5, "pkg/queue/memory": 5,

@@ -218,7 +218,7 @@ func bury(t *testing.T, dir, reason string) string {
 		t.Fatal(err)
 	}
 	const id = "01K0000000000000000000000Z"
-	message, err := json.Marshal(map[string]any{"batch": id, "destination": "1", "table": "orders", "key": "1/orders/" + id + ".ndjson", "rows": 3})
+	message, err := json.Marshal(map[string]any{"v": 1, "batch": id, "destination": "1", "table": "orders", "key": "1/orders/" + id + ".ndjson", "rows": 3})
 	if err != nil {
 		t.Fatal(err)
 	}

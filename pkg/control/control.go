@@ -70,7 +70,7 @@ type Batch struct {
 	Rescued     int64
 	Attempts    int
 	Reason      string    // why it is dead, or why the last attempt failed
-	Message     []byte    // the queue message, kept so that a dead batch can be replayed
+	Message     []byte    // the queue message, kept until the batch is loaded so that a dead one can be replayed
 	Created     time.Time // when it was opened for rows
 	Settled     time.Time // zero until loaded or dead
 }

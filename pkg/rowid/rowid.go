@@ -47,18 +47,23 @@ type Block struct {
 func (s *Source) Block(n int) Block {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	lo := s.reserve(uint64(n)) + 1
+	return Block{text: encode(s.ms, s.hi, lo), left: n}
+}
+
+// reserve takes the next n numbers and gives the last one that was taken before. The caller holds mu.
+func (s *Source) reserve(n uint64) (before uint64) {
 	if ms := ulid.Timestamp(s.now()); ms > s.ms {
 		s.ms = ms
 		s.reseed()
 	}
-	lo := s.lo + 1
-	if lo+uint64(n) < s.lo { // the low 64 bits are used up: the next millisecond starts anew
+	if s.lo+n < s.lo { // the low 64 bits are used up: the next millisecond starts anew
 		s.ms++
 		s.reseed()
-		lo = s.lo + 1
 	}
-	s.lo = lo + uint64(n) - 1
-	return Block{text: encode(s.ms, s.hi, lo), left: n}
+	before = s.lo
+	s.lo += n
+	return before
 }
 
 // reseed draws new entropy and leaves the top bit clear, so that a millisecond has room for 2^63 ids.
@@ -105,11 +110,7 @@ func (s *Source) New() string {
 func (s *Source) Batch() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ms := ulid.Timestamp(s.now()); ms > s.ms {
-		s.ms = ms
-		s.reseed()
-	}
-	s.lo += 1 << 40 // distinct from every batch of this millisecond, and above every id given so far
+	s.reserve(1 << 40) // distinct from every batch of this millisecond, and above every id given so far
 	text := encode(s.ms, s.hi, s.lo&^(1<<40-1))
 	return string(text[:])
 }

@@ -49,7 +49,7 @@ func (p *plant) wantDead(n int) []control.Batch {
 	p.t.Helper()
 	dead, err := p.graves.List(p.t.Context(), "")
 	if err != nil || len(dead) != n {
-		p.t.Fatalf("got %d dead batches (%v), want %d", len(dead), err, n)
+		p.t.Fatalf("got %d dead batches (%v), want %d: %+v", len(dead), err, n, dead)
 	}
 	return dead
 }
@@ -211,12 +211,17 @@ func rowBatch(p *plant) string {
 func TestForgottenBatchIsLoadedOnce(t *testing.T) {
 	s := newShelf()
 	bubble(t, destination.Set{"1": s}, nil, func(t *testing.T, p *plant) {
-		receipt := p.insert("1", "events", 3)
-		rec := p.wait(receipt, StateLoaded)
-		b, err := p.control.Batches().Find(t.Context(), rec.Batch)
-		if err != nil {
-			t.Fatal(err)
+		var message []byte
+		s.wait = func(ctx context.Context, b destination.Batch) error {
+			if message != nil {
+				return nil
+			}
+			known, err := p.control.Batches().Find(ctx, b.ID)
+			message = known.Message // which the record has until the batch is loaded
+			return err
 		}
+		receipt := p.insert("1", "events", 3)
+		p.wait(receipt, StateLoaded)
 		sleep(t.Context(), time.Minute)
 		if err := p.control.Prune(t.Context(), time.Now()); err != nil {
 			t.Fatal(err)
@@ -225,7 +230,7 @@ func TestForgottenBatchIsLoadedOnce(t *testing.T) {
 			t.Fatalf("got %v for a forgotten batch, want %v", err, fault.NotFound)
 		}
 		for range 4 {
-			if err := p.stores.queue.Send(t.Context(), b.Message); err != nil {
+			if err := p.stores.queue.Send(t.Context(), message); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -283,7 +288,7 @@ func TestLeaseIsExtendedWhileALoadRuns(t *testing.T) {
 	var loads atomic.Int32
 	s.wait = func(ctx context.Context, _ destination.Batch) error {
 		loads.Add(1)
-		sleep(ctx, 20*testLease)
+		sleep(ctx, testPatient/2) // many leases
 		return nil
 	}
 	bubble(t, destination.Set{"1": s}, nil, func(t *testing.T, p *plant) {

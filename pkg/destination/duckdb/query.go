@@ -2,7 +2,9 @@ package duckdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/duckdb/duckdb-go/v2/mapping"
@@ -35,13 +37,28 @@ func (c *conn) answer(sql string, args []any, out result.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer func() { mapping.DestroyPrepare(&stmt) }()
-	if names, odd := oddColumns(stmt); odd {
-		mapping.DestroyPrepare(&stmt)
-		if stmt, err = c.prepareSelect(castOdd(sql, names)); err != nil {
-			return err
-		}
+	defer mapping.DestroyPrepare(&stmt)
+	if cols, odd := oddColumns(stmt); odd {
+		return c.answerOdd(sql, cols, args, out)
 	}
+	err = stream(stmt, args, out.Begin, out.Write)
+	var odd *oddError
+	if errors.As(err, &odd) { // types that depend on arguments are known only now; out has not begun
+		return c.answerOdd(sql, odd.cols, args, out)
+	}
+	if err != nil {
+		return err
+	}
+	return out.End()
+}
+
+// answerOdd answers sql with its odd columns as text.
+func (c *conn) answerOdd(sql string, cols []outColumn, args []any, out result.Writer) error {
+	stmt, err := c.prepareSelect(castOdd(sql, cols))
+	if err != nil {
+		return err
+	}
+	defer mapping.DestroyPrepare(&stmt)
 	if err := stream(stmt, args, out.Begin, out.Write); err != nil {
 		return err
 	}
@@ -80,6 +97,19 @@ func notSelect() error {
 type outColumn struct {
 	name string
 	odd  bool // of a type that package vector does not have
+}
+
+// oddError says that an answer has odd columns.
+type oddError struct{ cols []outColumn }
+
+func (e *oddError) Error() string {
+	var names []string
+	for _, c := range e.cols {
+		if c.odd {
+			names = append(names, strconv.Quote(c.name))
+		}
+	}
+	return "columns of types that have no vector: " + strings.Join(names, ", ")
 }
 
 // oddColumns lists the columns of stmt's answer, and whether one is odd.

@@ -35,20 +35,27 @@ type columnReader struct {
 	fields []*columnReader // of a STRUCT
 }
 
-// newReader reads the columns of res. One of an unsupported type is an error: the driver casts those first.
+// newReader reads the columns of res. When some are of unsupported types it is an oddError: the driver casts those.
 func newReader(res *mapping.Result) (*reader, error) {
 	r := &reader{}
+	var cols []outColumn
+	var odd bool
 	for i := range mapping.ColumnCount(res) {
 		name := mapping.ColumnName(res, i)
 		t := mapping.ColumnLogicalType(res, i)
 		c, err := newColumnReader(t)
 		mapping.DestroyLogicalType(&t)
+		cols = append(cols, outColumn{name, err != nil})
 		if err != nil {
-			return nil, fmt.Errorf("read column %q: %w", name, err)
+			odd = true
+			continue
 		}
 		r.heads = append(r.heads, vector.Field{Name: name, Type: c.vec.Type})
 		r.cols = append(r.cols, c)
 		r.out.Cols = append(r.out.Cols, &c.vec)
+	}
+	if odd {
+		return nil, &oddError{cols}
 	}
 	return r, nil
 }
