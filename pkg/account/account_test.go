@@ -1,6 +1,7 @@
 package account
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -41,5 +42,46 @@ func TestKeysDoNotHoldTheKey(t *testing.T) {
 	keys := New(map[secret.String]string{"a-very-secret-key": "1"})
 	if s := fmt.Sprintf("%+v %#v", keys, *keys); strings.Contains(s, "a-very-secret-key") {
 		t.Errorf("the key is printed: %s", s)
+	}
+}
+
+func TestErrorsDoNotHoldTheKey(t *testing.T) {
+	keys := New(map[secret.String]string{"a-very-secret-key": "1"})
+	for _, key := range []string{"a-very-secret-kez", "a-very-secret-key ", "A-VERY-SECRET-KEY", "a-very-secret-key\x00"} {
+		g, err := keys.Find(key)
+		if text := fmt.Sprintf("%v %+v %q", err, err, fault.TextOf(err)); err == nil || strings.Contains(strings.ToLower(text), "very") {
+			t.Errorf("%q: got %s, want an error without the key", key, text)
+		}
+		if g != (Grant{}) {
+			t.Errorf("%q: got %+v, want nothing granted", key, g)
+		}
+	}
+}
+
+func TestGrantNamesTheKey(t *testing.T) {
+	keys := New(map[secret.String]string{"one": "1", "another": "1", "other": "2"})
+	ids := make(map[string]string)
+	for _, key := range []string{"one", "another", "other"} {
+		g, err := keys.Find(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf("%x", sha256.Sum256([]byte(key)))[:8]; g.KeyID != want {
+			t.Errorf("%s: got id %s, want %s", key, g.KeyID, want)
+		}
+		if first, taken := ids[g.KeyID]; taken {
+			t.Errorf("%s has the id of %s", key, first)
+		}
+		ids[g.KeyID] = key
+	}
+}
+
+func TestNoKeys(t *testing.T) {
+	for name, keys := range map[string]*Keys{"none": New(nil), "an empty one": New(map[secret.String]string{"": "1"})} {
+		for _, key := range []string{"", "local"} {
+			if g, err := keys.Find(key); !errors.Is(err, fault.Unauthorized) || g != (Grant{}) {
+				t.Errorf("%s, %q: got %+v and %v, want fault.Unauthorized", name, key, g, err)
+			}
+		}
 	}
 }

@@ -29,8 +29,8 @@ type Batches interface {
 	// first. An unknown batch is noted as by Shipped first.
 	Attempt(ctx context.Context, b Batch) (Batch, error)
 	// Settle notes the outcome of a try: StateLoaded with rows and rescued values, StateDead with the reason, or
-	// StateShipped with the reason why this try failed. StateLoaded is never changed again; settling it again is not
-	// an error. An unknown id is fault.NotFound.
+	// StateShipped with the reason why this try failed. StateLoaded is never changed again, and StateDead, with its
+	// first reason, by StateLoaded alone: settling them again is not an error. An unknown id is fault.NotFound.
 	Settle(ctx context.Context, id string, o Outcome) error
 	// Find returns the batch id, or fault.NotFound.
 	Find(ctx context.Context, id string) (Batch, error)

@@ -11,9 +11,16 @@ func Data(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	var serr error
-	if err := conn.Control(func(fd uintptr) { serr = syscall.Fdatasync(int(fd)) }); err != nil {
+	serr := error(syscall.EINTR)
+	if err := conn.Control(func(fd uintptr) {
+		for serr == syscall.EINTR {
+			serr = syscall.Fdatasync(int(fd))
+		}
+	}); err != nil {
 		return err
 	}
-	return os.NewSyscallError("fdatasync", serr)
+	if serr != nil {
+		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: serr}
+	}
+	return nil
 }

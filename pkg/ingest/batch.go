@@ -45,7 +45,7 @@ type batch struct {
 	closed   bool   // takes no more inserts
 	reason   string // why it was closed
 	failure  error  // of a write or sync: turns after written are lost
-	uncut    bool   // the file is longer than length and could not be cut
+	uncut    bool   // the first length bytes are to be copied: the file could not be cut, or not synced after the failure
 	columns  columns
 }
 
@@ -179,16 +179,20 @@ func (b *batch) finish() (whole bool, err error) {
 		b.changed.Wait()
 	}
 	if b.failure == nil && b.synced < b.turn {
+		b.busy = true // so that the descriptor is not taken meanwhile
 		b.group(b.turn)
+		b.busy = false
 	}
 	whole = b.failure == nil
-	if b.f != nil {
-		if !whole && !b.uncut {
-			err = b.f.Sync()
-		}
-		err = errors.Join(err, b.f.Close())
-		b.f = nil
+	if b.f == nil {
+		b.uncut = b.uncut || !whole && b.length > 0 // its descriptor went before it was synced, or the sync failed
+		return whole, nil
 	}
+	if !whole && !b.uncut {
+		err = b.f.Sync()
+	}
+	err = errors.Join(err, b.f.Close())
+	b.f = nil
 	return whole, err
 }
 
@@ -198,8 +202,11 @@ func (b *batch) rest() bool {
 		return false
 	}
 	defer b.mu.Unlock()
-	if b.busy || b.f == nil {
-		return b.f == nil
+	if b.busy { // also while the file is being opened
+		return false
+	}
+	if b.f == nil {
+		return true
 	}
 	err := b.f.Close()
 	b.f = nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,13 +48,13 @@ func (f *folders) dir(state string, t target) string {
 // make makes the folder of t's batches in state, once.
 func (f *folders) make(state string, t target) (string, error) {
 	dir := f.dir(state, t)
+	if !safeID(t.destination) {
+		return "", fault.New(fault.Invalid, "bad_destination", "destination id %q cannot name a folder", t.destination)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.known[dir] {
 		return dir, nil
-	}
-	if !safeID(t.destination) {
-		return "", fault.New(fault.Invalid, "bad_destination", "destination id %q cannot name a folder", t.destination)
 	}
 	if err := durable.MkdirAll(dir); err != nil {
 		return "", err
@@ -63,7 +64,7 @@ func (f *folders) make(state string, t target) (string, error) {
 }
 
 func safeID(id string) bool {
-	return id != "" && id != "." && id != ".." && filepath.Base(id) == id
+	return id != "" && id != "." && id != ".." && !strings.ContainsAny(id, `/\`) && filepath.IsLocal(id)
 }
 
 // Ready is a sealed batch that waits to be shipped.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/scratchdata/scratchdata/pkg/durable"
 	"github.com/scratchdata/scratchdata/pkg/ndjson"
 	"github.com/scratchdata/scratchdata/pkg/schema"
@@ -16,7 +18,21 @@ import (
 
 // recover takes up what the last process left. It runs before anything else has the folder.
 func (w *Writer) recover() error {
-	return errors.Join(w.clearIncoming(), w.each(ready, w.recoverReady), w.each(open, w.recoverOpen))
+	return errors.Join(w.clearIncoming(), w.clearSidecars(), w.each(ready, w.recoverReady), w.each(open, w.recoverOpen))
+}
+
+// clearSidecars removes the sidecars that a crash left without their batches.
+func (w *Writer) clearSidecars() error {
+	return filepath.WalkDir(filepath.Join(w.cfg.Dir, ready), func(path string, e fs.DirEntry, err error) error {
+		name, ours := strings.CutSuffix(path, sidecarSuffix)
+		if err != nil || e.IsDir() || !ours {
+			return err
+		}
+		if _, err := os.Stat(name + batchSuffix); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return durable.Remove(path)
+	})
 }
 
 // clearIncoming removes the large inserts that did not arrive whole: nobody was told that they had.
@@ -64,7 +80,11 @@ func parsePath(root, path string) (sealed, bool) {
 	if err != nil {
 		return sealed{}, false
 	}
-	return sealed{target{parts[0], table}, strings.TrimSuffix(parts[2], batchSuffix), path}, true
+	batch := strings.TrimSuffix(parts[2], batchSuffix)
+	if _, err := ulid.ParseStrict(batch); err != nil {
+		return sealed{}, false
+	}
+	return sealed{target{parts[0], table}, batch, path}, true
 }
 
 func (w *Writer) recoverReady(b sealed) error {
@@ -128,7 +148,7 @@ func (w *Writer) cutTail(b sealed, found ndjson.Scanned) (err error) {
 		return err
 	}
 	w.metrics.torn.Inc()
-	w.log.Warn("a torn insert was put aside: it was never acknowledged", "batch", b.batch, "bytes", found.Size-found.Good, "path", name)
+	w.log.Warn("what follows the last whole insert was put aside", "batch", b.batch, "bytes", found.Size-found.Good, "path", name)
 	return errors.Join(f.Truncate(found.Good), f.Sync())
 }
 

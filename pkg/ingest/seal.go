@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,7 +24,7 @@ const (
 	sealAgain = time.Second
 )
 
-// due hands a full batch to Run.
+// due hands a batch that no table has open any more to Run.
 func (w *Writer) due(tab *table, b *batch) {
 	w.mu.Lock()
 	w.full = append(w.full, dueBatch{tab, b})
@@ -147,9 +148,7 @@ func (w *Writer) seal(d dueBatch) {
 	b.mu.Lock()
 	b.deadline = time.Now().Add(sealAgain)
 	b.mu.Unlock()
-	w.mu.Lock()
-	w.full = append(w.full, d)
-	w.mu.Unlock()
+	w.due(d.tab, b)
 }
 
 // shelve moves b's file to the ready folder and puts the batch on the shelf. A batch whose every insert failed has no
@@ -176,7 +175,7 @@ func (w *Writer) shelve(b *batch, whole bool) error {
 			w.log.Warn("sidecar not written, the batch will be scanned", "batch", b.id, "err", err)
 		}
 	}
-	if err := durable.Rename(b.path, path); err != nil {
+	if err := move(b.path, path); err != nil {
 		return err
 	}
 	w.metrics.open.Dec()
@@ -185,6 +184,15 @@ func (w *Writer) shelve(b *batch, whole bool) error {
 	w.log.Debug("batch sealed", "batch", b.id, "destination", b.destination, "table", b.table.String(), "rows", b.rows, "bytes", b.length)
 	w.shelf.put(sealed{b.target, b.id, path}, b.created)
 	return nil
+}
+
+// move renames a batch file. When an earlier try did so and failed after that, it only makes the names durable.
+func move(from, to string) error {
+	_, err := os.Stat(from)
+	if _, terr := os.Stat(to); errors.Is(err, fs.ErrNotExist) && terr == nil {
+		return errors.Join(durable.SyncDir(filepath.Dir(to)), durable.SyncDir(filepath.Dir(from)))
+	}
+	return durable.Rename(from, to)
 }
 
 func reasonOf(b *batch, whole bool) string {

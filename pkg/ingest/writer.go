@@ -214,7 +214,7 @@ func (w *Writer) insertShared(t target, tab *table, r *request, rows int, fl *fl
 		}
 		turn, first, ok := b.add(r, rows, fl.Seen(), sync)
 		if !ok {
-			tab.drop(b)
+			w.drop(tab, b)
 			continue
 		}
 		tab.keep(fl)
@@ -249,12 +249,17 @@ func (w *Writer) current(t target, tab *table) (*batch, error) {
 	return b, nil
 }
 
-// drop forgets b as the table's open batch, so that the next insert opens another.
-func (t *table) drop(b *batch) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.current == b {
-		t.current = nil
+// drop hands b, which takes no more inserts, to Run, so that the table's next insert opens another. It is handed over
+// once: by the insert that filled it, or the next one.
+func (w *Writer) drop(tab *table, b *batch) {
+	tab.mu.Lock()
+	mine := tab.current == b
+	if mine {
+		tab.current = nil
+	}
+	tab.mu.Unlock()
+	if mine {
+		w.due(tab, b)
 	}
 }
 
@@ -284,8 +289,7 @@ func (w *Writer) consider(tab *table, b *batch, hurry bool) {
 	}
 	b.mu.Unlock()
 	if full != "" {
-		tab.drop(b)
-		w.due(tab, b)
+		w.drop(tab, b)
 	}
 }
 

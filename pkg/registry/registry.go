@@ -93,33 +93,58 @@ func decode(settings *yaml.Node, c any) error {
 	if settings.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: settings must be a mapping", settings.Line)
 	}
-	text, err := yaml.Marshal(settings)
+	text, err := yaml.Marshal(spread(settings))
 	if err != nil {
 		return fmt.Errorf("line %d: %w", settings.Line, err)
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return moved(err, lineOf(settings))
+		return moved(err, linesOf(settings, text))
 	}
 	return nil
 }
 
-// lineOf maps a line of the rewritten section to one of the file: keys keep their order, one a line, where the section
-// is flat; otherwise the section's own line is the best there is.
-func lineOf(settings *yaml.Node) func(int) int {
-	return func(line int) int {
-		if i := 2 * (line - 1); i >= 0 && i < len(settings.Content) {
-			return settings.Content[i].Line
-		}
-		return settings.Line
+// spread copies a node so that it is written out with one key or item a line. Then a line tells which one a message is
+// about.
+func spread(n *yaml.Node) *yaml.Node {
+	c := *n
+	c.Style &^= yaml.FlowStyle
+	c.Content = nil
+	for _, child := range n.Content {
+		c.Content = append(c.Content, spread(child))
 	}
+	return &c
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): `)
+// linesOf gives the line in the file for each line of text, which is settings written out.
+func linesOf(settings *yaml.Node, text []byte) map[int]int {
+	lines := make(map[int]int)
+	var written yaml.Node
+	if err := yaml.Unmarshal(text, &written); err != nil || len(written.Content) != 1 {
+		return lines
+	}
+	var walk func(w, n *yaml.Node)
+	walk = func(w, n *yaml.Node) {
+		if _, ok := lines[w.Line]; !ok && len(w.Content) == 0 { // a key comes before its value, which may be further down
+			lines[w.Line] = n.Line
+		}
+		for i := range min(len(w.Content), len(n.Content)) {
+			walk(w.Content[i], n.Content[i])
+		}
+	}
+	walk(written.Content[0], settings)
+	return lines
+}
+
+var (
+	yamlLine = regexp.MustCompile(`^line (\d+): |at line (\d+)$`)
+	digits   = regexp.MustCompile(`\d+`)
+	inType   = regexp.MustCompile(`not found in type .*`)
+)
 
 // moved gives each of err's messages, with its line in the file and without the decoder's own words.
-func moved(err error, line func(int) int) error {
+func moved(err error, lines map[int]int) error {
 	var typed *yaml.TypeError
 	if !errors.As(err, &typed) {
 		return err
@@ -127,13 +152,12 @@ func moved(err error, line func(int) int) error {
 	var errs []error
 	for _, text := range typed.Errors {
 		text = yamlLine.ReplaceAllStringFunc(text, func(m string) string {
-			n, _ := strconv.Atoi(yamlLine.FindStringSubmatch(m)[1]) // digits by the pattern
-			return fmt.Sprintf("line %d: ", line(n))
+			return digits.ReplaceAllStringFunc(m, func(line string) string {
+				n, _ := strconv.Atoi(line) // digits by the pattern
+				return strconv.Itoa(lines[n])
+			})
 		})
-		text = inType.ReplaceAllString(text, "is not a known key")
-		errs = append(errs, errors.New(text))
+		errs = append(errs, errors.New(inType.ReplaceAllString(text, "is not a known key")))
 	}
 	return errors.Join(errs...)
 }
-
-var inType = regexp.MustCompile(`not found in type \S+`)

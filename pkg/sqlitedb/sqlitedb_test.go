@@ -152,8 +152,76 @@ func TestSettingsOfConnections(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
 		}
 	}
+	if got := [2]int{w.Stats().MaxOpenConnections, r.Stats().MaxOpenConnections}; got != [2]int{1, 2} {
+		t.Errorf("most connections of the writer and the reader: got %v, want [1 2]", got)
+	}
 	if _, err := r.ExecContext(t.Context(), "insert into words values ('x')"); err == nil {
 		t.Error("a reader that writes: got no error")
+	}
+	normal, err := Writer(t.Context(), file, SyncNormal, files(stepOne), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeDB(t, normal) })
+	if got := value[string](t, normal, "pragma synchronous"); got != "1" {
+		t.Errorf("synchronous of SyncNormal: got %s, want 1", got)
+	}
+}
+
+func TestBrokenMigration(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.db")
+	closeDB(t, open(t, file, stepOne))
+	_, err := Writer(t.Context(), file, SyncFull, files(stepOne, stepTwo+"\nalter table missing add column n integer;"), slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "open "+file+": ") || !strings.Contains(err.Error(), "no such table: missing") {
+		t.Errorf("got %v, want an error that says the file and what is wrong", err)
+	}
+	// What the step had done before is undone, so the next version of the program can take it.
+	db := open(t, file, stepOne, stepTwo)
+	if got := value[int](t, db, "select count(*) from words where n is null"); got != 0 {
+		t.Errorf("got %d words, want 0", got)
+	}
+}
+
+func TestWriterOfAnEndedContext(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	file := filepath.Join(t.TempDir(), "a.db")
+	if _, err := Writer(ended, file, SyncFull, files(stepOne), slog.New(slog.DiscardHandler)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context canceled", err)
+	}
+	open(t, file, stepOne) // it can be opened later
+}
+
+// TestWritersWaitForEachOther has two pools, as two processes have. A transaction takes the lock when it begins, so one
+// that reads before it writes is not refused.
+func TestWritersWaitForEachOther(t *testing.T) {
+	const each = 50
+	file := filepath.Join(t.TempDir(), "a.db")
+	one, other := open(t, file, stepOne, stepTwo), open(t, file, stepOne, stepTwo)
+	if _, err := one.ExecContext(t.Context(), "insert into words values ('count', 0)"); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for _, db := range []*sql.DB{one, other} {
+		wg.Go(func() {
+			for range each {
+				err := InTx(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error {
+					var n int
+					if err := tx.QueryRowContext(ctx, "select n from words").Scan(&n); err != nil {
+						return err
+					}
+					_, err := tx.ExecContext(ctx, "update words set n = ?", n+1)
+					return err
+				})
+				if err != nil {
+					t.Errorf("count: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := value[int](t, one, "select n from words"); got != 2*each {
+		t.Errorf("got %d, want %d", got, 2*each)
 	}
 }
 

@@ -1,0 +1,368 @@
+// Package controltest holds the drivers of control stores to their port's promises.
+package controltest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/schema"
+)
+
+// exact is how exactly times are kept. Dead batches are replayed by the time of their death, which is copied through
+// JSON, so a time that was given out once is the same ever after.
+const exact = time.Microsecond
+
+// Run tests the store that open opens. Each subtest has the words of the promise that it checks and an empty store of its
+// own, which the suite closes.
+func Run(t *testing.T, open func(t *testing.T) control.Store) {
+	for _, tt := range []struct {
+		promise string
+		check   func(t *testing.T, s control.Store)
+	}{
+		{"each part is safe for concurrent use", checkConcurrent},
+		{"Prune forgets the loaded batches that were settled before the time", checkPrune},
+		{"Prune keeps others", checkPruneKeeps},
+		{"Shipped notes that b is in the blob store and on its way into the queue", checkShipped},
+		{"Shipped leaves one that is known already, in any state, as it is", checkShippedKnown},
+		{"Attempt counts one more try to load b, 1 at the first", checkAttempt},
+		{"Attempt returns how far it had come before", checkAttemptReturns},
+		{"Attempt notes an unknown batch as by Shipped first", checkAttemptUnknown},
+		{"Settle notes StateLoaded with rows and rescued values", checkLoaded},
+		{"Settle notes StateDead with the reason", checkDead},
+		{"Settle notes StateShipped with the reason why this try failed", checkFailed},
+		{"StateLoaded is never changed again", checkLoadedStays},
+		{"settling it again is not an error", checkLoadedAgain},
+		{"Settle of an unknown id is fault.NotFound", checkSettleUnknown},
+		{"Find returns the batch id, or fault.NotFound", checkFind},
+		{"Pending counts the batches in StateShipped", checkPendingCount},
+		{"Pending tells when the oldest of them was created (zero if none)", checkPendingOldest},
+		{"List gives the dead batches of destination", checkListDestination},
+		{"List gives oldest first", checkListOrder},
+		{"List of an empty destination means all", checkListAll},
+		{"Revive makes the dead batch id StateShipped again with no attempts counted", checkRevive},
+		{"Revive of one that is not dead is fault.NotFound", func(t *testing.T, s control.Store) {
+			checkNotDead(t, s, s.Dead().Revive)
+		}},
+		{"Forget removes the record of the dead batch id", checkForget},
+		{"Forget of one that is not dead is fault.NotFound", func(t *testing.T, s control.Store) {
+			checkNotDead(t, s, s.Dead().Forget)
+		}},
+		{"Message is kept until the batch is loaded", checkMessages},
+		{"Reason is kept whole", checkReasons},
+		{"Table and destination are kept", checkTables},
+		{"Created is when it was opened for rows", checkCreated},
+		{"Settled is zero until loaded or dead", checkSettled},
+		{"Settled is the same wherever it is read, also through JSON", checkSettledExact},
+		{"Settled tells a death from the one before", checkDeaths},
+	} {
+		t.Run(tt.promise, func(t *testing.T) {
+			tt.check(t, started(t, open(t)))
+		})
+	}
+}
+
+// RunDurable tests that the memory outlives the store. fresh returns what opens one new, empty place again and again.
+func RunDurable(t *testing.T, fresh func(t *testing.T) (open func() control.Store)) {
+	t.Run("What became of a batch is kept when the store is closed", func(t *testing.T) {
+		open := fresh(t)
+		s := open()
+		want := everyState(t, s)
+		if err := s.Close(); err != nil {
+			t.Fatalf("close: %v", err)
+		}
+		wantKept(t, started(t, open()), want)
+	})
+	t.Run("What became of a batch is kept when the process dies", func(t *testing.T) {
+		open := fresh(t)
+		want := everyState(t, started(t, open()))
+		// The first store is not closed, as after a crash.
+		wantKept(t, started(t, open()), want)
+	})
+}
+
+// everyState puts a batch in each state into s and gives what s says of them.
+func everyState(t *testing.T, s control.Store) (known []control.Batch) {
+	t.Helper()
+	for i, state := range states {
+		state.make(t, s, batch(t, state.name, i))
+		if b, err := s.Batches().Find(t.Context(), state.name); err == nil {
+			known = append(known, b)
+		} else if state.name != "forgotten" {
+			t.Fatalf("find %s: %v", state.name, err)
+		}
+	}
+	return known
+}
+
+func wantKept(t *testing.T, s control.Store, want []control.Batch) {
+	t.Helper()
+	for _, w := range want {
+		wantBatch(t, s, w)
+		if got := find(t, s, w.ID); !got.Settled.Equal(w.Settled) {
+			t.Errorf("batch %s settled: got %v, want %v", w.ID, got.Settled, w.Settled)
+		}
+	}
+	wantUnknown(t, s, "forgotten")
+	wantDead(t, s, "", "dead", "dead of many attempts")
+	wantPending(t, s, 4, created(0))
+}
+
+// states are ways of a batch into every state that there is.
+var states = []struct {
+	name string
+	make func(t *testing.T, s control.Store, b control.Batch)
+}{
+	{"shipped", ship},
+	{"tried", attempt},
+	{"failed", func(t *testing.T, s control.Store, b control.Batch) {
+		attempt(t, s, b)
+		settle(t, s, b.ID, control.Outcome{State: control.StateShipped, Reason: "destination is down"})
+	}},
+	{"loaded", load},
+	{"dead", bury},
+	{"dead of many attempts", func(t *testing.T, s control.Store, b control.Batch) {
+		attempt(t, s, b)
+		attempt(t, s, b)
+		bury(t, s, b)
+	}},
+	{"revived", func(t *testing.T, s control.Store, b control.Batch) {
+		bury(t, s, b)
+		revive(t, s, b.ID)
+	}},
+	{"forgotten", func(t *testing.T, s control.Store, b control.Batch) {
+		bury(t, s, b)
+		forget(t, s, b.ID)
+	}},
+}
+
+// checkConcurrent lets many try the same batch, while each settles one of its own and others look on.
+func checkConcurrent(t *testing.T, s control.Store) {
+	const workers, tries = 6, 10
+	shared := batch(t, "shared", 0)
+	var mu sync.Mutex
+	var counts []int
+	var wg sync.WaitGroup
+	for w := range workers {
+		own := batch(t, fmt.Sprint("own ", w), 1+w)
+		wg.Go(func() {
+			for range tries {
+				b, err := s.Batches().Attempt(t.Context(), shared)
+				if err := errors.Join(err, s.Batches().Shipped(t.Context(), shared)); err != nil {
+					t.Errorf("attempt: %v", err)
+				}
+				mu.Lock()
+				counts = append(counts, b.Attempts)
+				mu.Unlock()
+			}
+			err := errors.Join(s.Batches().Shipped(t.Context(), own),
+				s.Batches().Settle(t.Context(), own.ID, control.Outcome{State: control.StateDead, Reason: "r"}))
+			if w%2 == 0 {
+				err = errors.Join(err, s.Dead().Revive(t.Context(), own.ID),
+					s.Batches().Settle(t.Context(), own.ID, control.Outcome{State: control.StateLoaded, Rows: 1}))
+			}
+			if err != nil {
+				t.Errorf("settle %s: %v", own.ID, err)
+			}
+		})
+		wg.Go(func() {
+			_, _, err := s.Batches().Pending(t.Context())
+			_, lerr := s.Dead().List(t.Context(), "")
+			if err := errors.Join(err, lerr, s.Prune(t.Context(), time.Unix(0, 0))); err != nil {
+				t.Errorf("look on: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(counts)
+	for i, n := range counts {
+		if n != i+1 {
+			t.Fatalf("counts of attempts: got %v, want each from 1 to %d once", counts, workers*tries)
+		}
+	}
+	wantDead(t, s, "", "own 1", "own 3", "own 5")
+	wantPending(t, s, 1, shared.Created)
+}
+
+func checkPrune(t *testing.T, s control.Store) {
+	early := batch(t, "early", 0)
+	load(t, s, early)
+	settled := find(t, s, early.ID).Settled
+	late := batch(t, "late", 1)
+	for load(t, s, late); !find(t, s, late.ID).Settled.After(settled); load(t, s, late) {
+		late.ID += "r" // settled within the same tick of the clock
+	}
+	prune(t, s, settled)
+	find(t, s, early.ID) // it was settled then, not before
+	prune(t, s, settled.Add(exact))
+	wantUnknown(t, s, early.ID)
+	find(t, s, late.ID)
+	for range 2 { // at the second there is nothing left to forget
+		prune(t, s, time.Now().Add(time.Hour))
+		wantUnknown(t, s, late.ID)
+	}
+	attempt(t, s, early) // it begins anew
+	early.Attempts = 1
+	wantBatch(t, s, early)
+}
+
+func checkPruneKeeps(t *testing.T, s control.Store) {
+	want := everyState(t, s)
+	prune(t, s, time.Now().Add(time.Hour))
+	want = slices.DeleteFunc(want, func(b control.Batch) bool { return b.State == control.StateLoaded })
+	wantKept(t, s, want)
+	wantUnknown(t, s, "loaded")
+}
+
+// started closes s when the test ends.
+func started(t *testing.T, s control.Store) control.Store {
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+// created is when the batch of number n was opened for rows: one of a lower number was before.
+func created(n int) time.Time {
+	return time.Date(2026, 5, 4, 3, 2, 1, 987654000, time.FixedZone("", 2*60*60)).Add(time.Duration(n) * exact)
+}
+
+// batch is one that nobody has told the store of.
+func batch(t *testing.T, id string, n int) control.Batch {
+	t.Helper()
+	return control.Batch{ID: id, Destination: "1", Table: table(t, "events"), State: control.StateShipped, Rows: 10, Bytes: 1000,
+		Message: []byte("message of " + id), Created: created(n)}
+}
+
+func table(t *testing.T, name string) schema.Table {
+	t.Helper()
+	parsed, err := schema.ParseTable(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func ship(t *testing.T, s control.Store, b control.Batch) {
+	t.Helper()
+	if err := s.Batches().Shipped(t.Context(), b); err != nil {
+		t.Fatalf("shipped %s: %v", b.ID, err)
+	}
+}
+
+func attempt(t *testing.T, s control.Store, b control.Batch) {
+	t.Helper()
+	if _, err := s.Batches().Attempt(t.Context(), b); err != nil {
+		t.Fatalf("attempt %s: %v", b.ID, err)
+	}
+}
+
+func settle(t *testing.T, s control.Store, id string, o control.Outcome) {
+	t.Helper()
+	if err := s.Batches().Settle(t.Context(), id, o); err != nil {
+		t.Fatalf("settle %s as %s: %v", id, o.State, err)
+	}
+}
+
+// load makes b known and loaded, with a row less than its file has and 2 rescued values.
+func load(t *testing.T, s control.Store, b control.Batch) {
+	t.Helper()
+	ship(t, s, b)
+	settle(t, s, b.ID, control.Outcome{State: control.StateLoaded, Rows: b.Rows - 1, Rescued: 2})
+}
+
+// bury makes b known and dead.
+func bury(t *testing.T, s control.Store, b control.Batch) {
+	t.Helper()
+	ship(t, s, b)
+	settle(t, s, b.ID, control.Outcome{State: control.StateDead, Reason: "why " + b.ID + " died"})
+}
+
+func revive(t *testing.T, s control.Store, id string) {
+	t.Helper()
+	if err := s.Dead().Revive(t.Context(), id); err != nil {
+		t.Fatalf("revive %s: %v", id, err)
+	}
+}
+
+func forget(t *testing.T, s control.Store, id string) {
+	t.Helper()
+	if err := s.Dead().Forget(t.Context(), id); err != nil {
+		t.Fatalf("forget %s: %v", id, err)
+	}
+}
+
+func prune(t *testing.T, s control.Store, before time.Time) {
+	t.Helper()
+	if err := s.Prune(t.Context(), before); err != nil {
+		t.Fatalf("prune: %v", err)
+	}
+}
+
+func find(t *testing.T, s control.Store, id string) control.Batch {
+	t.Helper()
+	b, err := s.Batches().Find(t.Context(), id)
+	if err != nil {
+		t.Fatalf("find %s: %v", id, err)
+	}
+	return b
+}
+
+// wantBatch finds want by its id. Whether it is settled must be as in want, but not when.
+func wantBatch(t *testing.T, s control.Store, want control.Batch) {
+	t.Helper()
+	wantSame(t, find(t, s, want.ID), want)
+}
+
+func wantSame(t *testing.T, got, want control.Batch) {
+	t.Helper()
+	if text(got) != text(want) {
+		t.Errorf("batch\n got %s\nwant %s", text(got), text(want))
+	}
+}
+
+func text(b control.Batch) string {
+	return fmt.Sprintf("%q of %q, table %q, %s, %d rows, %d bytes, %d rescued, %d attempts, reason %q, message %q, created %s, settled %t",
+		b.ID, b.Destination, b.Table, b.State, b.Rows, b.Bytes, b.Rescued, b.Attempts, b.Reason, b.Message,
+		b.Created.UTC().Truncate(exact).Format(time.RFC3339Nano), !b.Settled.IsZero())
+}
+
+func wantUnknown(t *testing.T, s control.Store, id string) {
+	t.Helper()
+	if b, err := s.Batches().Find(t.Context(), id); !errors.Is(err, fault.NotFound) {
+		t.Errorf("find %s: got %s and %v, want fault.NotFound", id, text(b), err)
+	}
+}
+
+// wantDead holds that the dead batches of destination are those with the ids, in this order, each as Find gives it.
+func wantDead(t *testing.T, s control.Store, destination string, ids ...string) {
+	t.Helper()
+	list, err := s.Dead().List(t.Context(), destination)
+	if err != nil {
+		t.Fatalf("list: %v", err)
+	}
+	var got []string
+	for _, b := range list {
+		got = append(got, b.ID)
+		wantBatch(t, s, b)
+	}
+	if !slices.Equal(got, ids) {
+		t.Errorf("dead of %q: got %s, want %s", destination, strings.Join(got, ", "), strings.Join(ids, ", "))
+	}
+}
+
+func wantPending(t *testing.T, s control.Store, want int, oldest time.Time) {
+	t.Helper()
+	n, since, err := s.Batches().Pending(t.Context())
+	if err != nil || n != want || !since.Equal(oldest) {
+		t.Errorf("pending: got %d since %v and %v, want %d since %v", n, since, err, want, oldest)
+	}
+}

@@ -1,0 +1,394 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/control/controltest"
+	"github.com/scratchdata/scratchdata/pkg/fault"
+)
+
+func openFile(t testing.TB, file string) *store {
+	t.Helper()
+	s, err := Open(t.Context(), Config{File: file}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.(*store)
+}
+
+func openNew(t testing.TB) *store {
+	t.Helper()
+	s := openFile(t, filepath.Join(t.TempDir(), "control.db"))
+	t.Cleanup(func() { closeStore(t, s) })
+	return s
+}
+
+func closeStore(t testing.TB, s control.Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// bury makes a batch that is dead.
+func bury(t *testing.T, s *store, id, reason string) {
+	t.Helper()
+	_, err := s.Batches().Attempt(t.Context(), control.Batch{ID: id})
+	err = errors.Join(err, s.Batches().Settle(t.Context(), id, control.Outcome{State: control.StateDead, Reason: reason}))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func find(t *testing.T, s *store, id string) control.Batch {
+	t.Helper()
+	b, err := s.Batches().Find(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// calls are all that a store can be asked for.
+func calls(ctx context.Context, s control.Store) map[string]error {
+	b := control.Batch{ID: "a"}
+	_, attempt := s.Batches().Attempt(ctx, b)
+	_, find := s.Batches().Find(ctx, b.ID)
+	_, _, pending := s.Batches().Pending(ctx)
+	_, list := s.Dead().List(ctx, "")
+	return map[string]error{
+		"Shipped": s.Batches().Shipped(ctx, b),
+		"Attempt": attempt, "Find": find, "Pending": pending, "List": list,
+		"Settle loaded": s.Batches().Settle(ctx, b.ID, control.Outcome{State: control.StateLoaded}),
+		"Settle dead":   s.Batches().Settle(ctx, b.ID, control.Outcome{State: control.StateDead}),
+		"Settle failed": s.Batches().Settle(ctx, b.ID, control.Outcome{State: control.StateShipped}),
+		"Revive":        s.Dead().Revive(ctx, b.ID),
+		"Forget":        s.Dead().Forget(ctx, b.ID),
+		"Prune":         s.Prune(ctx, time.Now()),
+	}
+}
+
+func TestStore(t *testing.T) {
+	controltest.Run(t, func(t *testing.T) control.Store { return openFile(t, filepath.Join(t.TempDir(), "control.db")) })
+	controltest.RunDurable(t, func(t *testing.T) func() control.Store {
+		file := filepath.Join(t.TempDir(), "data", "control.db")
+		return func() control.Store { return openFile(t, file) }
+	})
+}
+
+func TestOpenMigratesOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "control.db")
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, nil))
+	for range 3 {
+		s, err := Open(t.Context(), Config{File: file}, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeStore(t, s)
+		if got := strings.Count(out.String(), "tables brought up to date"); got != 1 {
+			t.Errorf("got %d migrations, want 1 in all:\n%s", got, out.String())
+		}
+	}
+}
+
+func TestOpenSaysWhatIsWrong(t *testing.T) {
+	write := func(t *testing.T, name, content string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chmod := func(t *testing.T, name string, mode os.FileMode) {
+		t.Helper()
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
+		if f, err := os.OpenFile(filepath.Join(name, "probe"), os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+			t.Cleanup(func() { _ = f.Close() })
+			t.Skip("this user may write everywhere")
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		file func(t *testing.T, dir string) string
+		want string
+	}{
+		{"not SQLite", func(t *testing.T, dir string) string {
+			write(t, filepath.Join(dir, "control.db"), strings.Repeat("this is not a database\n", 100))
+			return filepath.Join(dir, "control.db")
+		}, "not a database"},
+		{"a folder", func(t *testing.T, dir string) string { return dir }, "unable to open database file"},
+		{"below a file", func(t *testing.T, dir string) string {
+			write(t, filepath.Join(dir, "file"), "")
+			return filepath.Join(dir, "file", "control.db")
+		}, "make folder"},
+		{"in a folder that is read-only", func(t *testing.T, dir string) string {
+			chmod(t, dir, 0o500)
+			return filepath.Join(dir, "control.db")
+		}, "unable to open database file"},
+		{"below a folder that is read-only", func(t *testing.T, dir string) string {
+			chmod(t, dir, 0o500)
+			return filepath.Join(dir, "data", "control.db")
+		}, "permission denied"},
+		{"below a folder that takes none", func(t *testing.T, dir string) string {
+			if _, err := os.Stat("/proc/self"); err != nil {
+				t.Skip("no such folder here")
+			}
+			return "/proc/self/data/control.db"
+		}, "no such file or directory"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file := tt.file(t, t.TempDir())
+			s, err := Open(t.Context(), Config{File: file}, slog.New(slog.DiscardHandler))
+			if s != nil || err == nil || !strings.Contains(err.Error(), "open "+file+": ") || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want an error that says %q and %q", err, "open "+file, tt.want)
+			}
+		})
+	}
+}
+
+func TestOpenMakesMissingFolders(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "missing", "too", "control.db")
+	closeStore(t, openFile(t, file))
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestProcessesShareAFile has two stores on one file, which know nothing of each other, as two processes have.
+func TestProcessesShareAFile(t *testing.T) {
+	const workers, each = 3, 25
+	file := filepath.Join(t.TempDir(), "control.db")
+	var stores [2]control.Store
+	var opening sync.WaitGroup
+	for i := range stores {
+		opening.Go(func() {
+			s, err := Open(t.Context(), Config{File: file}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Errorf("open: %v", err)
+				return
+			}
+			stores[i] = s
+		})
+	}
+	if opening.Wait(); t.Failed() {
+		t.FailNow()
+	}
+	var wg sync.WaitGroup
+	for i, s := range stores {
+		for w := range workers {
+			wg.Go(func() {
+				for n := range each {
+					own := control.Batch{ID: fmt.Sprintf("%d/%d/%d", i, w, n)}
+					_, err := s.Batches().Attempt(t.Context(), control.Batch{ID: "shared"})
+					err = errors.Join(err, s.Batches().Shipped(t.Context(), own),
+						s.Batches().Settle(t.Context(), own.ID, control.Outcome{State: control.StateDead}))
+					_, lerr := s.Dead().List(t.Context(), "")
+					if err := errors.Join(err, lerr); err != nil {
+						t.Errorf("store %d: %v", i, err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for i, s := range stores {
+		list, err := s.Dead().List(t.Context(), "")
+		if err != nil || len(list) != len(stores)*workers*each {
+			t.Errorf("store %d: got %d dead and %v, want %d", i, len(list), err, len(stores)*workers*each)
+		}
+		b, err := s.Batches().Find(t.Context(), "shared")
+		if err != nil || b.Attempts != len(stores)*workers*each {
+			t.Errorf("store %d: got %d attempts and %v, want %d", i, b.Attempts, err, len(stores)*workers*each)
+		}
+		closeStore(t, s)
+	}
+}
+
+// TestDeadStaysDead holds what the worker relies on that has lost its lease: another has buried the batch meanwhile.
+func TestDeadStaysDead(t *testing.T) {
+	s := openNew(t)
+	bury(t, s, "a", "first")
+	want := find(t, s, "a")
+	for _, state := range []control.State{control.StateShipped, control.StateDead} {
+		if err := s.Batches().Settle(t.Context(), "a", control.Outcome{State: state, Reason: "slower"}); err != nil {
+			t.Errorf("settle as %s: %v", state, err)
+		}
+		got := find(t, s, "a")
+		if got.State != control.StateDead || got.Reason != "first" || !got.Settled.Equal(want.Settled) {
+			t.Errorf("got %s, %q, settled %v, want dead, %q, settled %v", got.State, got.Reason, got.Settled, "first", want.Settled)
+		}
+	}
+}
+
+func TestSettleRefusesOtherStates(t *testing.T) {
+	s := openNew(t)
+	bury(t, s, "a", "r")
+	for _, state := range []control.State{"", "accepted", "LOADED"} {
+		err := s.Batches().Settle(t.Context(), "a", control.Outcome{State: state})
+		if !errors.Is(err, fault.Invalid) || fault.CodeOf(err) != "bad_state" {
+			t.Errorf("%q: got %v, want fault.Invalid with the code bad_state", state, err)
+		}
+	}
+}
+
+// TestReasonsOfAnyBytes is for the errors of databases, which quote what they could not read.
+func TestReasonsOfAnyBytes(t *testing.T) {
+	s := openNew(t)
+	for id, reason := range map[string]string{"zero": "a\x00b", "not UTF-8": "\xff\xfe", "both": "\x00\xff\x00"} {
+		bury(t, s, id, reason)
+		if got := find(t, s, id).Reason; got != reason {
+			t.Errorf("%s: got %q, want %q", id, got, reason)
+		}
+	}
+}
+
+func TestPruneOfMany(t *testing.T) {
+	s := openNew(t)
+	const many = 2*pruneAtOnce + 1
+	_, err := s.fast.ExecContext(t.Context(), `with recursive n (i) as (select 1 union all select i + 1 from n where i < ?)
+		insert into batches (id, destination, tbl, state, row_count, bytes, message, settled)
+		select 'loaded ' || i, '1', 'events', 'loaded', 1, 1, x'', i from n`, many)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		before int64
+		want   int
+	}{{0, many}, {2, many - 1}, {many, 1}, {many, 1}, {many + 1, 0}} {
+		if err := s.Prune(t.Context(), time.UnixMicro(tt.before)); err != nil {
+			t.Fatal(err)
+		}
+		var got int
+		if err := s.read.QueryRowContext(t.Context(), "select count(*) from batches").Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if got != tt.want {
+			t.Errorf("before %d: got %d left, want %d", tt.before, got, tt.want)
+		}
+	}
+}
+
+func TestClosed(t *testing.T) {
+	s := openFile(t, filepath.Join(t.TempDir(), "control.db"))
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for err := error(nil); !errors.Is(err, fault.Closed); {
+				_, err = s.Batches().Attempt(t.Context(), control.Batch{ID: "b"})
+				if err != nil && !errors.Is(err, fault.Closed) {
+					t.Errorf("attempt while it is closed: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for range 2 {
+		closeStore(t, s)
+	}
+	wg.Wait()
+	for call, err := range calls(t.Context(), s) {
+		if !errors.Is(err, fault.Closed) {
+			t.Errorf("%s: got %v, want fault.Closed", call, err)
+		}
+	}
+}
+
+func TestEndedContext(t *testing.T) {
+	s := openNew(t)
+	bury(t, s, "a", "r")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for call, err := range calls(ended, s) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %v, want context canceled", call, err)
+		}
+	}
+	if got := find(t, s, "a"); got.State != control.StateDead || got.Attempts != 1 {
+		t.Errorf("got %s after %d attempts, want nothing changed", got.State, got.Attempts)
+	}
+	if s, err := Open(ended, Config{File: filepath.Join(t.TempDir(), "control.db")}, slog.New(slog.DiscardHandler)); err == nil || s != nil {
+		t.Errorf("open: got %v, want an error", err)
+	}
+}
+
+// TestEndsAreSynced holds which commits survive a power loss: after a batch's end its message is deleted.
+func TestEndsAreSynced(t *testing.T) {
+	s := openNew(t)
+	for _, tt := range []struct {
+		name string
+		stmt statement
+		want string // of pragma synchronous: 1 is normal, 2 is full
+	}{
+		{"shipped", s.stmts.shipped, "1"}, {"attempt", s.stmts.attempt, "1"}, {"failed", s.stmts.failed, "1"},
+		{"loaded", s.stmts.loaded, "2"}, {"dead", s.stmts.dead, "2"}, {"forget", s.stmts.forget, "2"},
+	} {
+		var got string
+		if err := tt.stmt.db.QueryRowContext(t.Context(), "pragma synchronous").Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if got != tt.want {
+			t.Errorf("%s: got synchronous %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestQueriesUseTheirIndexes has the statements' texts, as a prepared one does not tell its plan.
+func TestQueriesUseTheirIndexes(t *testing.T) {
+	s := openNew(t)
+	for _, tt := range []struct{ name, query, want string }{
+		{"pending", "select count(*), min(created) from batches where state = 'shipped'", "batches_shipped_idx"},
+		{"list", `select ` + columns + ` from batches where state = 'dead' and (?1 = '' or destination = ?1) order by created, id`,
+			"batches_dead_idx"},
+		{"prune", `delete from batches where id in (select id from batches where state = 'loaded' and settled < ? limit 1000)`,
+			"batches_loaded_idx"},
+	} {
+		if got := plan(t, s.synced, tt.query); !strings.Contains(got, tt.want) || strings.Contains(got, "TEMP B-TREE FOR ORDER") {
+			t.Errorf("%s: got the plan %q, want %s and no sort", tt.name, got, tt.want)
+		}
+	}
+}
+
+func plan(t *testing.T, db *sql.DB, query string) string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "explain query plan "+query, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close() //nolint:errcheck // read to its end below
+	var steps []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, detail)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(steps, "; ")
+}
+
+func TestConfig(t *testing.T) {
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Errorf("the default: got %v, want no mistake", err)
+	}
+	if err := (Config{}).Validate(); err == nil || !strings.HasPrefix(err.Error(), "file: ") {
+		t.Errorf("no file: got %v, want a mistake of the key file", err)
+	}
+}
