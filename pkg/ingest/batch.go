@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -19,8 +20,8 @@ type file interface {
 
 // batch is an open batch file that inserts of one table share.
 //
-// Group commit: inserts add their rows to pending, and while there are any a committer writes all that is pending and
-// syncs once; meanwhile the next group gathers. Turns count the inserts in the order in which they were added.
+// Group commit: inserts add their rows to a group, and while there is one a committer writes and syncs it; meanwhile the
+// next group gathers. Each group wakes its own inserts and no others.
 type batch struct {
 	target
 	id      string
@@ -30,60 +31,62 @@ type batch struct {
 	metrics *Metrics
 
 	mu       sync.Mutex
-	changed  sync.Cond // on mu: a group is done
-	f        file      // nil while its descriptor is not held; guarded by mu, but the committer's while there is one
-	busy     bool      // there is a committer
-	pending  segments
-	turn     uint64 // the last that was added
-	wantSync uint64 // the last that waits for the disk
-	written  uint64 // the last that is in the file
-	synced   uint64 // the last that is on disk
-	length   int64  // of the file, without pending
-	size     int64  // with pending
-	rows     int    // with pending
+	settled  sync.Cond // on mu: busy has ended
+	f        file      // nil while its descriptor is not held; guarded by mu, but the committer's while busy
+	busy     bool      // somebody writes: the committer, or finish
+	next     *group    // gathers; nil when nothing is pending
+	unsynced bool      // the file has rows that are not on disk yet
+	length   int64     // of the file
+	size     int64     // with what is pending
+	rows     int       // with what is pending
 	deadline time.Time
 	closed   bool   // takes no more inserts
 	reason   string // why it was closed
-	failure  error  // of a write or sync: turns after written are lost
+	failure  error  // of a write or sync: what was not written then is lost
 	uncut    bool   // the first length bytes are to be copied: the file could not be cut, or not synced after the failure
 	columns  columns
 }
 
-// add puts an insert's rows in line and gives its turn and the number of its first row. It reports false when the batch
-// is closed.
-func (b *batch) add(r *request, rows int, seen []schema.Seen, sync bool) (turn uint64, first int, ok bool) {
+// group is the inserts that are written together.
+type group struct {
+	rows segments
+	sync bool          // one of them waits for the disk
+	done chan struct{} // closed when they are in the file, and on disk if sync, or lost
+	err  error         // why they are lost; read after done
+}
+
+// await waits for the group to be done.
+func (g *group) await() error {
+	<-g.done
+	return g.err
+}
+
+// end wakes the group's inserts.
+func (g *group) end(err error) {
+	g.rows.release()
+	g.err = err
+	close(g.done)
+}
+
+// add puts an insert's rows into the group that gathers, and gives it and the number of the first row. It reports false
+// when the batch is closed.
+func (b *batch) add(r *request, rows int, seen []schema.Seen, sync bool) (g *group, first int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return 0, 0, false
+		return nil, 0, false
 	}
 	first = b.rows
 	b.rows += rows
 	b.size += r.size
-	b.turn++
-	if sync {
-		b.wantSync = b.turn
+	if b.next == nil {
+		b.next = &group{done: make(chan struct{})}
 	}
-	b.pending.take(r)
+	b.next.sync = b.next.sync || sync
+	b.next.rows.take(r)
 	b.columns.merge(seen)
 	b.start()
-	return b.turn, first, true
-}
-
-// await returns when the insert of turn is in the file, and on disk if sync.
-func (b *batch) await(turn uint64, sync bool) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for {
-		switch {
-		case b.synced >= turn, !sync && b.written >= turn:
-			return nil
-		case b.failure != nil:
-			return b.failure
-		default:
-			b.changed.Wait()
-		}
-	}
+	return b.next, first, true
 }
 
 // start makes sure that there is a committer. It is a goroutine of its own, and not the first insert that waits, so
@@ -96,47 +99,70 @@ func (b *batch) start() {
 	}
 }
 
-// commit writes group after group until nothing is pending.
+// commit writes group after group until none gathers.
 func (b *batch) commit() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for b.failure == nil && b.written < b.turn {
-		b.group(b.wantSync)
+	for b.next != nil {
+		b.gather()
+		b.write()
 	}
-	b.busy = false
-	b.changed.Broadcast()
+	b.idle()
 }
 
-// group writes what is pending, and syncs it when a turn up to sync waits for that. The caller holds mu, which is free
-// meanwhile.
-func (b *batch) group(sync uint64) {
-	group, upTo := b.pending, b.turn
-	b.pending = segments{}
-	f, synced := b.f, b.synced
+// idle says that nobody writes any more. The caller holds mu.
+func (b *batch) idle() {
+	b.busy = false
+	b.settled.Broadcast()
+}
+
+// gather lets inserts that can run now join the group first, as long as there are some: it waits for no time, but where
+// the processors are busy it makes fewer and larger groups. The caller holds mu, which is free meanwhile.
+func (b *batch) gather() {
+	for size := int64(0); size != b.size && !b.closed; {
+		size = b.size
+		b.mu.Unlock()
+		runtime.Gosched()
+		b.mu.Lock()
+	}
+}
+
+// write writes the group that gathered, and syncs it when one of its inserts waits for that. The caller holds mu, which
+// is free meanwhile, and is the one who is busy.
+func (b *batch) write() {
+	g := b.next
+	b.next = nil
+	if b.failure != nil {
+		g.end(b.failure)
+		return
+	}
+	f := b.f
 	b.mu.Unlock()
-	n := group.bytes()
+	n := g.rows.bytes()
 	err := b.ensure(&f)
 	if err == nil {
-		err = group.write(f)
+		err = g.rows.write(f)
 	}
-	if err == nil && sync > synced {
-		start := time.Now()
-		err = f.Sync()
-		b.metrics.synced(time.Since(start))
+	if err == nil && g.sync {
+		err = b.sync(f)
 	}
-	group.release()
 	b.mu.Lock()
 	b.f = f
 	if err != nil {
 		b.fail(err)
-	} else {
-		b.length += n
-		b.written = upTo
-		if sync > synced {
-			b.synced = upTo
-		}
+		g.end(b.failure)
+		return
 	}
-	b.changed.Broadcast()
+	b.length += n
+	b.unsynced = !g.sync
+	g.end(nil)
+}
+
+func (b *batch) sync(f file) error {
+	start := time.Now()
+	err := f.Sync()
+	b.metrics.synced(time.Since(start))
+	return err
 }
 
 // ensure opens the file when its descriptor is not held.
@@ -152,7 +178,6 @@ func (b *batch) ensure(f *file) (err error) {
 func (b *batch) fail(err error) {
 	b.closed = true
 	b.failure = unwritable(err)
-	b.pending.release()
 	if b.f == nil {
 		return
 	}
@@ -176,12 +201,13 @@ func (b *batch) finish() (whole bool, err error) {
 	defer b.mu.Unlock()
 	b.closed = true
 	for b.busy {
-		b.changed.Wait()
+		b.settled.Wait()
 	}
-	if b.failure == nil && b.synced < b.turn {
+	if b.failure == nil && b.unsynced {
 		b.busy = true // so that the descriptor is not taken meanwhile
-		b.group(b.turn)
-		b.busy = false
+		b.next = &group{sync: true, done: make(chan struct{})}
+		b.write()
+		b.idle()
 	}
 	whole = b.failure == nil
 	if b.f == nil {
@@ -212,7 +238,6 @@ func (b *batch) rest() bool {
 	b.f = nil
 	if err != nil {
 		b.fail(err)
-		b.changed.Broadcast()
 	}
 	return true
 }

@@ -212,14 +212,14 @@ func (w *Writer) insertShared(t target, tab *table, r *request, rows int, fl *fl
 			tab.keep(fl)
 			return Inserted{}, err
 		}
-		turn, first, ok := b.add(r, rows, fl.Seen(), sync)
+		g, first, ok := b.add(r, rows, fl.Seen(), sync)
 		if !ok {
 			w.drop(tab, b)
 			continue
 		}
 		tab.keep(fl)
 		w.consider(tab, b, o.Hurry)
-		if err := b.await(turn, sync); err != nil {
+		if err := g.await(); err != nil {
 			return Inserted{}, fmt.Errorf("write to batch %s: %w", b.id, err)
 		}
 		return Inserted{Rows: rows, Batch: b.id, Receipt: rowid.Receipt(b.id, first, rows)}, nil
@@ -239,7 +239,7 @@ func (w *Writer) current(t target, tab *table) (*batch, error) {
 	}
 	now := time.Now()
 	b := &batch{target: t, id: w.ids.Batch(), created: now, deadline: now.Add(w.cfg.rotationOf(t.destination).MaxAge), metrics: w.metrics}
-	b.changed.L = &b.mu
+	b.settled.L = &b.mu
 	b.path = filepath.Join(dir, b.id+batchSuffix)
 	b.open = func() (file, error) { return w.files.open(b, w.openFile) }
 	tab.current = b
