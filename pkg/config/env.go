@@ -185,22 +185,31 @@ func suggestVariable(name string) string {
 // Variables lists the environment's variable for every key, with N for a destination's position and NAME for the name of a
 // driver's setting.
 func Variables() []string {
-	return appendVariables(nil, reflect.TypeFor[Config](), strings.TrimSuffix(Prefix, "_"))
-}
-
-func appendVariables(names []string, t reflect.Type, name string) []string {
-	switch {
-	case t == nodeType:
-		return append(names, name+"_NAME")
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
-		return appendVariables(names, t.Elem(), name+"_N")
-	case t.Kind() != reflect.Struct:
-		return append(names, name)
-	}
-	for i := range t.NumField() {
-		if key, _ := tagOf(t.Field(i)); key != "" {
-			names = appendVariables(names, t.Field(i).Type, name+"_"+strings.ToUpper(key))
+	names := Paths()
+	form := strings.NewReplacer(".", "_", "[]", "_N")
+	for i, path := range names {
+		names[i] = Prefix + strings.ToUpper(form.Replace(path))
+		if strings.HasSuffix(path, "settings") {
+			names[i] += "_NAME"
 		}
 	}
 	return names
+}
+
+// Paths lists every key with the sections that it is in, as api.port or destinations[].id.
+func Paths() []string { return appendPaths(nil, reflect.TypeFor[Config](), "") }
+
+func appendPaths(paths []string, t reflect.Type, path string) []string {
+	switch {
+	case t == nodeType, t.Kind() != reflect.Struct && (t.Kind() != reflect.Slice || t.Elem().Kind() != reflect.Struct):
+		return append(paths, path)
+	case t.Kind() == reflect.Slice:
+		return appendPaths(paths, t.Elem(), path+"[]")
+	}
+	for i := range t.NumField() {
+		if key, _ := tagOf(t.Field(i)); key != "" {
+			paths = appendPaths(paths, t.Field(i).Type, join(path, key))
+		}
+	}
+	return paths
 }
