@@ -80,8 +80,10 @@ func (b *wire) Read(p []byte) (int, error) {
 		return n, fault.New(fault.Invalid, "truncated_body", "the body ended before its announced length")
 	case errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &netErr) && netErr.Timeout():
 		return n, fault.New(fault.Invalid, "slow_body", "the body did not go on within the read timeout").Because(err)
-	default:
+	case errors.As(err, &netErr):
 		return n, fault.New(fault.Canceled, "client_gone", "the client stopped sending").Because(err)
+	default:
+		return n, fault.New(fault.Invalid, "bad_transfer_encoding", "the body is not well chunked: %v", err)
 	}
 }
 

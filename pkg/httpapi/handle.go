@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -114,6 +115,9 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		defer func() {
 			if cut := s.recovered(t, r, recover()); cut {
 				s.finish(t, r, start, true)
+				if !r.ProtoAtLeast(1, 1) {
+					reset(t)
+				}
 				panic(http.ErrAbortHandler)
 			}
 			s.finish(t, r, start, false)
@@ -136,6 +140,19 @@ func (s *Server) recovered(t *tracked, r *http.Request, panicked any) bool {
 		}
 	}
 	return true
+}
+
+// reset ends the connection so that the client gets an error. An answer by HTTP/1.0, as proxies ask for it, has no chunks:
+// it ends where the connection does, and one that was closed as usual would look whole.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return // a test's connection
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // when this fails the connection is gone already
+	}
+	_ = conn.Close()
 }
 
 func (s *Server) finish(t *tracked, r *http.Request, start time.Time, cut bool) {

@@ -31,11 +31,7 @@ type insertOptions struct {
 }
 
 func (s *Server) insert(w http.ResponseWriter, r *http.Request) error {
-	name, err := url.PathUnescape(chi.URLParam(r, "table"))
-	if err != nil {
-		return fault.New(fault.Invalid, "bad_table_name", "the table's name in the path is not well escaped")
-	}
-	table, err := schema.ParseTable(name)
+	table, err := tableOf(r)
 	if err != nil {
 		return err
 	}
@@ -60,6 +56,19 @@ func (s *Server) insert(w http.ResponseWriter, r *http.Request) error {
 		return writeInserted(w, &reply)
 	}
 	return s.answerLoaded(w, r, o.timeout, reply)
+}
+
+// tableOf reads the table's name in the path. The router goes by the path as it was sent where that differs from the usual
+// escaping, else by the one that is unescaped already: then a '%' is a part of the name.
+func tableOf(r *http.Request) (schema.Table, error) {
+	name := chi.URLParam(r, "table")
+	if r.URL.RawPath != "" {
+		var err error
+		if name, err = url.PathUnescape(name); err != nil {
+			return schema.Table{}, fault.New(fault.Invalid, "bad_table_name", "the table's name in the path is not well escaped")
+		}
+	}
+	return schema.ParseTable(name)
 }
 
 // answerLoaded waits until the rows can be queried: 200 then, 202 with the state when they are not there in time.

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/go-chi/chi/v5"
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
 )
@@ -104,6 +107,29 @@ func notFound(http.ResponseWriter, *http.Request) error {
 	return fault.New(fault.NotFound, "no_route", "there is nothing at this path: see api/openapi.yaml for the routes")
 }
 
-func methodNotAllowed(_ http.ResponseWriter, r *http.Request) error {
-	return fault.New(fault.Invalid, "method_not_allowed", "%s is not spoken at this path", r.Method).Because(errMethod)
+// methodNotAllowed says which methods the path has, as RFC 9110 asks.
+func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
+	allowed := s.methodsAt(r)
+	if len(allowed) == 0 { // a method that the router does not know, at a path that it does not know
+		return notFound(w, r)
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return fault.New(fault.Invalid, "method_not_allowed", "%.40s is not spoken at this path", r.Method).Because(errMethod)
+}
+
+func (s *Server) methodsAt(r *http.Request) (allowed []string) {
+	path := r.URL.RawPath
+	if path == "" {
+		path = r.URL.Path
+	}
+	for _, m := range [...]string{http.MethodDelete, http.MethodGet, http.MethodPost, http.MethodPut} {
+		if !s.router.Match(chi.NewRouteContext(), m, path) {
+			continue
+		}
+		allowed = append(allowed, m)
+		if m == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	return allowed
 }

@@ -32,7 +32,7 @@ func TestProblemOf(t *testing.T) {
 		{"closed", fault.New(fault.Closed, "shutting_down", "bye"), 503, "shutting_down", "bye"},
 		{"gone client", context.Canceled, 499, "canceled", "context canceled"},
 		{"deadline", context.DeadlineExceeded, 503, "deadline", "the server did not finish in time"},
-		{"wrong method", methodNotAllowed(nil, httptest.NewRequest("PUT", "/", nil)), 405, "method_not_allowed", "PUT is not spoken at this path"},
+		{"wrong method", fault.New(fault.Invalid, "method_not_allowed", "not PUT").Because(errMethod), 405, "method_not_allowed", "not PUT"},
 		{"internal stays inside", errors.New("password=hunter2"), 500, "internal", "the server failed; its log has the reason under this request_id"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

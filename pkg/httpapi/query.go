@@ -56,7 +56,11 @@ func queryOfJSON(body []byte) (string, error) {
 	}
 	d := json.NewDecoder(strings.NewReader(string(body)))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
+	err := d.Decode(&in)
+	if err == nil && d.Decode(new(any)) != io.EOF {
+		err = errors.New("there is more after it")
+	}
+	if err != nil {
 		return "", fault.New(fault.Invalid, "invalid_json", `the body must be JSON like {"query": "select 1"}: %v`, err)
 	}
 	return in.Query, nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/cors"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -75,9 +76,9 @@ func (s *Server) Handler() http.Handler { return s.router }
 
 func (s *Server) routes() {
 	r := s.router
-	r.Use(s.observe)
+	r.Use(s.observe, middleware.GetHead)
 	r.NotFound(s.handle(notFound))
-	r.MethodNotAllowed(s.handle(methodNotAllowed))
+	r.MethodNotAllowed(s.handle(s.methodNotAllowed))
 	r.Get("/", s.handle(s.home))
 	r.Get("/healthcheck", s.handle(s.health))
 	r.Route("/api", func(r chi.Router) {
