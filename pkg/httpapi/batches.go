@@ -16,7 +16,7 @@ func (s *Server) receipt(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if rec.Destination != "" && rec.Destination != callOf(r.Context()).grant.Destination {
+	if rec.Destination != callOf(r.Context()).grant.Destination {
 		return fault.New(fault.NotFound, "unknown_receipt", "no insert has this receipt")
 	}
 	return writeJSON(w, http.StatusOK, rec)

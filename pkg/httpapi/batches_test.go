@@ -28,9 +28,11 @@ func TestReceiptGoesItsWay(t *testing.T) {
 	first := p.insert("two%20words", `[{"a":1},{"a":2}]`).Receipt
 	second := p.insert("two%20words", `{"a":3}`).Receipt
 	got := p.receiptIs(first, transport.StateAccepted)
-	if got.Receipt != first || got.Rows != 2 || got.Batch == "" {
-		t.Errorf("accepted: got %+v, want 2 rows", got)
+	if got.Receipt != first || got.Rows != 2 || got.Batch == "" || got.Destination != "1" || got.Table != "two words" {
+		t.Errorf("accepted: got %+v, want 2 rows for two words of 1", got)
 	}
+	other := p.do("GET", "/api/receipts/"+first, "", "X-API-Key: "+keyTwo)
+	wantProblem(t, other, http.StatusNotFound, "unknown_receipt")
 	p.ship()
 	got = p.receiptIs(first, transport.StateShipped)
 	if got.Destination != "1" || got.Table != "two words" || got.Rows != 2 {
@@ -44,7 +46,7 @@ func TestReceiptGoesItsWay(t *testing.T) {
 	if got = p.receiptIs(second, transport.StateLoaded); got.Rows != 1 {
 		t.Errorf("second insert: got %+v, want 1 row", got)
 	}
-	other := p.do("GET", "/api/receipts/"+first, "", "X-API-Key: "+keyTwo)
+	other = p.do("GET", "/api/receipts/"+first, "", "X-API-Key: "+keyTwo)
 	wantProblem(t, other, http.StatusNotFound, "unknown_receipt")
 }
 

@@ -309,3 +309,8 @@ func readFile(t tester, path string) string {
 	}
 	return string(b)
 }
+
+func holds(w *Writer, batch string) bool {
+	_, _, ok := w.Find(batch)
+	return ok
+}

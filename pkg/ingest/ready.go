@@ -11,6 +11,7 @@ import (
 
 	"github.com/scratchdata/scratchdata/pkg/durable"
 	"github.com/scratchdata/scratchdata/pkg/ndjson"
+	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
 // Next waits for a sealed batch and gives it to one caller, who ends with Done or Return. When Run has ended and no
@@ -84,8 +85,11 @@ func (w *Writer) Return(r Ready) {
 	w.shelf.putBack(sealed{target{r.Destination, r.Table}, r.Batch, r.Path})
 }
 
-// Holds reports whether batch is here: open, or sealed and not shipped.
-func (w *Writer) Holds(batch string) bool { return w.shelf.holds(batch) }
+// Find tells whose batch is here: open, or sealed and not shipped.
+func (w *Writer) Find(batch string) (destination string, table schema.Table, ok bool) {
+	h, ok := w.shelf.find(batch)
+	return h.destination, h.table, ok
+}
 
 // Oldest tells when the oldest batch was opened that is not shipped.
 func (w *Writer) Oldest() (time.Time, bool) { return w.shelf.oldest() }

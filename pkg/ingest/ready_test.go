@@ -114,7 +114,7 @@ func TestDoneAndReturn(t *testing.T) {
 		t.Error(err)
 	}
 	for i, want := range []bool{true, false, true} {
-		if got := w.Holds(batches[i]); got != want {
+		if got := holds(w, batches[i]); got != want {
 			t.Errorf("batch %d is held: %v, want %v", i, got, want)
 		}
 	}
@@ -162,7 +162,7 @@ func TestHoldsAndOldest(t *testing.T) {
 		w := newWriter(t, func(c *Config) { c.MaxAge = time.Minute })
 		want := func(when string, held bool, batch string, oldest time.Time, some bool) {
 			t.Helper()
-			if got := w.Holds(batch); got != held {
+			if got := holds(w, batch); got != held {
 				t.Errorf("%s: held is %v, want %v", when, got, held)
 			}
 			if at, ok := w.Oldest(); ok != some || !at.Equal(oldest) {

@@ -106,7 +106,7 @@ func wantRecovered(t *testing.T, w *Writer, whole, torn, seen string) {
 	if !r.Created.Equal(createdOf(batchID)) || r.Created.Year() != 2024 {
 		t.Errorf("got created %v, want the time in its id", r.Created)
 	}
-	if !w.Holds(batchID) {
+	if !holds(w, batchID) {
 		t.Error("the recovered batch is not held")
 	}
 }
@@ -157,7 +157,7 @@ func TestRecoverCutAnywhere(t *testing.T) {
 		wantIDs(t, again, concat(all[:whole]...), ready)
 		wantNone(t, again, open)
 		for _, in := range all[:whole] {
-			if batch, _, _, err := rowid.ParseReceipt(in.Receipt); err != nil || !again.Holds(batch) {
+			if batch, _, _, err := rowid.ParseReceipt(in.Receipt); err != nil || !holds(again, batch) {
 				t.Errorf("cut at %d: the batch %s of receipt %s is not held, %v", cut, batch, in.Receipt, err)
 			}
 		}

@@ -13,9 +13,15 @@ type shelf struct {
 	mu      sync.Mutex
 	waiting []sealed             // in the order in which they are given; guarded by mu, as are the rest
 	out     int                  // given and neither done nor returned
-	since   map[string]time.Time // creation of every batch that is here: open, waiting or out
+	here    map[string]held // every batch that is here: open, waiting or out
 	closed  bool                 // no more will come
 	changed chan struct{}        // closed and replaced when something has
+}
+
+// held is what is known of every batch that is here.
+type held struct {
+	target
+	created time.Time
 }
 
 type sealed struct {
@@ -25,7 +31,7 @@ type sealed struct {
 }
 
 func newShelf() *shelf {
-	return &shelf{since: make(map[string]time.Time), changed: make(chan struct{})}
+	return &shelf{here: make(map[string]held), changed: make(chan struct{})}
 }
 
 // announce wakes all who wait. The caller holds mu.
@@ -34,25 +40,25 @@ func (s *shelf) announce() {
 	s.changed = make(chan struct{})
 }
 
-// opened notes that batch exists from now on.
-func (s *shelf) opened(batch string, created time.Time) {
+// opened notes that t's batch exists from now on.
+func (s *shelf) opened(t target, batch string, created time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.since[batch] = created
+	s.here[batch] = held{t, created}
 }
 
 // gone notes that batch is not here any more.
 func (s *shelf) gone(batch string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.since, batch)
+	delete(s.here, batch)
 }
 
 // put adds a sealed batch.
 func (s *shelf) put(b sealed, created time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.since[b.batch] = created
+	s.here[b.batch] = held{b.target, created}
 	s.waiting = append(s.waiting, b)
 	s.announce()
 }
@@ -71,7 +77,7 @@ func (s *shelf) done(batch string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out--
-	delete(s.since, batch)
+	delete(s.here, batch)
 	s.announce()
 }
 
@@ -108,19 +114,19 @@ func (s *shelf) take(ctx context.Context) (sealed, error) {
 	}
 }
 
-func (s *shelf) holds(batch string) bool {
+func (s *shelf) find(batch string) (held, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.since[batch]
-	return ok
+	h, ok := s.here[batch]
+	return h, ok
 }
 
 func (s *shelf) oldest() (oldest time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range s.since {
-		if !ok || t.Before(oldest) {
-			oldest, ok = t, true
+	for _, h := range s.here {
+		if !ok || h.created.Before(oldest) {
+			oldest, ok = h.created, true
 		}
 	}
 	return oldest, ok

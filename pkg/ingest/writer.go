@@ -243,7 +243,7 @@ func (w *Writer) current(t target, tab *table) (*batch, error) {
 	b.path = filepath.Join(dir, b.id+batchSuffix)
 	b.open = func() (file, error) { return w.files.open(b, w.openFile) }
 	tab.current = b
-	w.shelf.opened(b.id, now)
+	w.shelf.opened(t, b.id, now)
 	w.metrics.open.Inc()
 	w.wake()
 	return b, nil

@@ -29,8 +29,8 @@ const (
 type Receipt struct {
 	Receipt     string `json:"receipt"`
 	Batch       string `json:"batch"`
-	Destination string `json:"destination,omitempty"` // empty while accepted
-	Table       string `json:"table,omitempty"`       // empty while accepted
+	Destination string `json:"destination"`
+	Table       string `json:"table"`
 	State       string `json:"state"`
 	Rows        int64  `json:"rows,omitempty"`       // of this insert; 0 while that is not known
 	BatchRows   int64  `json:"batch_rows,omitempty"` // of all inserts that travel in the batch
@@ -68,11 +68,8 @@ func (r *Receipts) Find(ctx context.Context, receipt string) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	rec := Receipt{Receipt: receipt, Batch: batch, Destination: b.Destination, State: string(b.State), Rows: int64(count),
-		BatchRows: b.Rows, Rescued: b.Rescued, Reason: b.Reason, Attempts: b.Attempts}
-	if !b.Table.IsZero() {
-		rec.Table = b.Table.String()
-	}
+	rec := Receipt{Receipt: receipt, Batch: batch, Destination: b.Destination, Table: b.Table.String(),
+		State: string(b.State), Rows: int64(count), BatchRows: b.Rows, Rescued: b.Rescued, Reason: b.Reason, Attempts: b.Attempts}
 	if count == rowid.WholeBatch {
 		rec.Rows = b.Rows
 	}
@@ -86,8 +83,10 @@ func (r *Receipts) find(ctx context.Context, batch string) (control.Batch, error
 	if !errors.Is(err, fault.NotFound) {
 		return b, err
 	}
-	if r.writer != nil && r.writer.Holds(batch) {
-		return control.Batch{ID: batch, State: StateAccepted}, nil
+	if r.writer != nil {
+		if d, table, ok := r.writer.Find(batch); ok {
+			return control.Batch{ID: batch, Destination: d, Table: table, State: StateAccepted}, nil
+		}
 	}
 	b, err = r.batches.Find(ctx, batch)
 	if errors.Is(err, fault.NotFound) {

@@ -22,7 +22,7 @@ func TestReceiptFollowsTheBatch(t *testing.T) {
 		p.insert("1", "events", 5)
 		receipt := p.insert("1", "events", 2)
 		rec, err := p.receipts.Find(t.Context(), receipt)
-		if err != nil || rec.State != StateAccepted || rec.Rows != 2 || rec.Receipt != receipt || rec.Destination != "" {
+		if err != nil || rec.State != StateAccepted || rec.Rows != 2 || rec.Receipt != receipt || rec.Destination != "1" || rec.Table != "events" {
 			t.Errorf("before it is shipped: got %+v, %v", rec, err)
 		}
 		p.start()
