@@ -39,9 +39,9 @@ func MkdirAll(dir string) error {
 	return SyncDir(parent)
 }
 
-// Create makes a new file for appending and makes its name durable. A file that exists is an error.
+// Create makes a new file for writing and makes its name durable. A file that exists is an error.
 func Create(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}

@@ -23,13 +23,13 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) (io.ReadCloser, er
 	if r.ContentLength > s.cfg.MaxBody {
 		return nil, tooLarge(s.cfg.MaxBody, "as sent")
 	}
-	var raw io.Reader = &wire{r: http.MaxBytesReader(w, r.Body, s.cfg.MaxBody), limit: s.cfg.MaxBody}
+	var raw io.ReadCloser = &wire{r: http.MaxBytesReader(w, r.Body, s.cfg.MaxBody), limit: s.cfg.MaxBody}
 	if r.ContentLength < 0 || r.ContentLength > rollingFrom {
-		raw = &rolling{r: raw, rc: http.NewResponseController(w), timeout: s.cfg.ReadTimeout}
+		raw = &rolling{ReadCloser: raw, rc: http.NewResponseController(w), timeout: s.cfg.ReadTimeout}
 	}
-	switch coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); coding {
+	switch coding := strings.ToLower(strings.TrimSpace(first(r.Header, "Content-Encoding"))); coding {
 	case "", "identity":
-		return io.NopCloser(raw), nil
+		return raw, nil
 	case "gzip", "x-gzip":
 		z, err := gzip.NewReader(raw)
 		if err != nil {
@@ -87,13 +87,16 @@ func (b *wire) Read(p []byte) (int, error) {
 	}
 }
 
+// Close does nothing: the server closes what it read from.
+func (b *wire) Close() error { return nil }
+
 // rollingFrom is the body size from which the read deadline moves on with each piece: a large body may take long, a
 // silent client may not.
 const rollingFrom = 1 << 20
 
 // rolling moves the connection's read deadline on before each read.
 type rolling struct {
-	r       io.Reader
+	io.ReadCloser
 	rc      *http.ResponseController
 	timeout time.Duration
 }
@@ -102,7 +105,7 @@ func (b *rolling) Read(p []byte) (int, error) {
 	if b.timeout > 0 {
 		_ = b.rc.SetReadDeadline(time.Now().Add(b.timeout)) // a connection without deadlines is a test's
 	}
-	return b.r.Read(p)
+	return b.ReadCloser.Read(p)
 }
 
 // decoded reads a decompressed body up to its cap.

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,13 +24,29 @@ import (
 // handler answers a request or says why not; handle turns what it says into a response.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// call is what is known of a request while it is answered. One value in the context holds all of it.
+// call is what is known of a request while it is answered. It is the request's context and its response writer as well,
+// so that all of it is one allocation; the hot path has little else to do.
 type call struct {
-	id    string
-	grant account.Grant
+	context.Context
+	tracked
+	id      string
+	grant   account.Grant
+	routing *chi.Context
 }
 
 type callKey struct{}
+
+// Value gives the call itself, and the router its own things, which it would otherwise copy the request for.
+func (c *call) Value(key any) any {
+	switch key {
+	case callKey{}:
+		return c
+	case chi.RouteCtxKey:
+		return c.routing
+	default:
+		return c.Context.Value(key)
+	}
+}
 
 func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
@@ -52,7 +69,7 @@ func (s *Server) handle(h handler) http.HandlerFunc {
 		}
 		p := problemOf(err, RequestID(r.Context()))
 		s.logFailure(r, p, err)
-		if t, ok := w.(*tracked); ok && t.started {
+		if c, ok := w.(*call); ok && c.started {
 			panic(http.ErrAbortHandler)
 		}
 		writeProblem(w, err, p)
@@ -70,12 +87,10 @@ func (s *Server) logFailure(r *http.Request, p problem, err error) {
 
 // routeOf gives the pattern of the route, never the URL: that may hold a key or a query.
 func routeOf(r *http.Request) string {
-	if rc := chi.RouteContext(r.Context()); rc != nil {
-		if p := rc.RoutePattern(); p != "" && p != "/*" {
-			return p
-		}
+	if r.Pattern == "" {
+		return "unmatched"
 	}
-	return "unmatched"
+	return r.Pattern
 }
 
 // tracked is a response writer that knows what was sent.
@@ -105,37 +120,48 @@ func (t *tracked) Write(b []byte) (int, error) {
 func (t *tracked) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // observe gives each request its id, and counts and logs its end.
-func (s *Server) observe(next http.Handler) http.Handler {
+func (s *Server) observe(next *chi.Mux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		c := &call{id: requestID(r)}
-		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
-		t := &tracked{ResponseWriter: w}
-		t.Header().Set("X-Request-Id", c.id)
+		c := &call{Context: r.Context(), tracked: tracked{ResponseWriter: w}, id: requestID(r), routing: s.takeRouting(next)}
+		defer s.routings.Put(c.routing)
+		r = r.WithContext(c)
+		w.Header()["X-Request-Id"] = []string{c.id}
 		defer func() {
-			if cut := s.recovered(t, r, recover()); cut {
-				s.finish(t, r, start, true)
+			if cut := s.recovered(c, r, recover()); cut {
+				s.finish(c, r, start, true)
 				if !r.ProtoAtLeast(1, 1) {
-					reset(t)
+					reset(c)
 				}
 				panic(http.ErrAbortHandler)
 			}
-			s.finish(t, r, start, false)
+			s.finish(c, r, start, false)
 		}()
-		next.ServeHTTP(t, r)
+		next.ServeHTTP(c, r)
 	})
+}
+
+// takeRouting gives the router's memory for one request.
+func (s *Server) takeRouting(of chi.Routes) *chi.Context {
+	rc, _ := s.routings.Get().(*chi.Context)
+	if rc == nil {
+		rc = chi.NewRouteContext()
+	}
+	rc.Reset()
+	rc.Routes = of
+	return rc
 }
 
 // recovered deals with a panic and reports whether the connection must be cut: nothing else is left once the answer has
 // begun.
-func (s *Server) recovered(t *tracked, r *http.Request, panicked any) bool {
+func (s *Server) recovered(c *call, r *http.Request, panicked any) bool {
 	if panicked == nil {
 		return false
 	}
 	if panicked != any(http.ErrAbortHandler) {
 		s.log.ErrorContext(r.Context(), "handler panicked", "route", routeOf(r), "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
-		if !t.started {
-			writeProblem(t, fault.Internal, problemOf(fault.Internal, RequestID(r.Context())))
+		if !c.started {
+			writeProblem(c, fault.Internal, problemOf(fault.Internal, RequestID(r.Context())))
 			return false
 		}
 	}
@@ -155,28 +181,28 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-func (s *Server) finish(t *tracked, r *http.Request, start time.Time, cut bool) {
-	status := t.status
+func (s *Server) finish(c *call, r *http.Request, start time.Time, cut bool) {
+	status := c.status
 	if status == 0 {
 		status = http.StatusOK
 	}
 	took := time.Since(start)
 	s.metrics.done(r.Method, routeOf(r), status, cut, took)
-	if !s.log.Enabled(r.Context(), slog.LevelDebug) {
+	if !s.log.Enabled(c, slog.LevelDebug) {
 		return
 	}
-	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("method", r.Method), slog.String("route", routeOf(r)),
-		slog.Int("status", status), slog.Bool("cut", cut), slog.Duration("took", took), slog.String("key", callOf(r.Context()).grant.KeyID))
+	s.log.LogAttrs(c, slog.LevelDebug, "request", slog.String("method", r.Method), slog.String("route", routeOf(r)),
+		slog.Int("status", status), slog.Bool("cut", cut), slog.Duration("took", took), slog.String("key", c.grant.KeyID))
 }
 
 // requestID takes the caller's id when it is short and plain, else makes one.
 func requestID(r *http.Request) string {
-	if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= 64 && !strings.ContainsFunc(id, notPlain) {
+	if id := first(r.Header, "X-Request-Id"); id != "" && len(id) <= 64 && !strings.ContainsFunc(id, notPlain) {
 		return id
 	}
-	const hexDigits = 16
-	id := strconv.FormatUint(rand.Uint64(), 16)
-	return strings.Repeat("0", hexDigits-len(id)) + id
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], rand.Uint64())
+	return hex.EncodeToString(b[:])
 }
 
 func notPlain(c rune) bool {
@@ -195,13 +221,21 @@ func (s *Server) keyed(h handler) handler {
 	}
 }
 
+// first gives the first value of a header, whose name is in its canonical form.
+func first(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
 // keyOf finds the caller's key in the places where one may stand.
 func keyOf(r *http.Request) string {
-	if scheme, key, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+	if scheme, key, ok := strings.Cut(first(r.Header, "Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(key)
 	}
 	for _, name := range [...]string{"X-Api-Key", "Apikey"} {
-		if key := r.Header.Get(name); key != "" {
+		if key := first(r.Header, name); key != "" {
 			return key
 		}
 	}

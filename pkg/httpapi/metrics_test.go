@@ -61,7 +61,7 @@ func TestMetricsNameRoutesOnly(t *testing.T) {
 		{"DELETE", "/api/dead/secret", "", "DELETE /api/dead/{id} 404"},
 		{"POST", "/api/dead/secret/replay", "", "POST /api/dead/{id}/replay 404"},
 		{"GET", "/secret/" + strings.Repeat("x", 1000), "", "GET unmatched 404"},
-		{"GET", "/api/secret", "", "GET /api/* 404"},
+		{"POST", "/api/secret", "", "POST unmatched 404"},
 		{"SECRET", "/", "", "other unmatched 405"},
 		{"PUT", "/healthcheck", "", "PUT unmatched 405"},
 		{"GET", "/healthcheck", "", "GET /healthcheck 200"},

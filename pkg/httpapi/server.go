@@ -4,6 +4,8 @@ package httpapi
 import (
 	"log/slog"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -62,6 +64,8 @@ type Server struct {
 	log     *slog.Logger
 	metrics *metrics
 	router  *chi.Mux
+
+	routings sync.Pool // of *chi.Context
 }
 
 // New returns a server. It listens on nothing: the caller serves its Handler.
@@ -72,34 +76,42 @@ func New(cfg Config, deps Deps) *Server {
 }
 
 // Handler gives the handler of all routes.
-func (s *Server) Handler() http.Handler { return s.router }
+func (s *Server) Handler() http.Handler { return s.observe(s.router) }
 
 func (s *Server) routes() {
 	r := s.router
-	r.Use(s.observe, middleware.GetHead)
+	r.Use(s.cors(), middleware.GetHead)
 	r.NotFound(s.handle(notFound))
 	r.MethodNotAllowed(s.handle(s.methodNotAllowed))
 	r.Get("/", s.handle(s.home))
 	r.Get("/healthcheck", s.handle(s.health))
-	r.Route("/api", func(r chi.Router) {
-		r.Use(s.cors())
-		r.Post("/data/insert/{table}", s.handle(s.keyed(s.writing(s.insert))))
-		r.Get("/data/query", s.handle(s.keyed(s.queryByURL)))
-		r.Post("/data/query", s.handle(s.keyed(s.queryByBody)))
-		r.Get("/receipts/{id}", s.handle(s.keyed(s.receipt)))
-		r.Get("/dead", s.handle(s.keyed(s.listDead)))
-		r.Get("/dead/{id}", s.handle(s.keyed(s.showDead)))
-		r.Post("/dead/{id}/replay", s.handle(s.keyed(s.writing(s.replayDead))))
-		r.Delete("/dead/{id}", s.handle(s.keyed(s.writing(s.dropDead))))
-	})
+	r.Post("/api/data/insert/{table}", s.handle(s.keyed(s.writing(s.insert))))
+	r.Get("/api/data/query", s.handle(s.keyed(s.queryByURL)))
+	r.Post("/api/data/query", s.handle(s.keyed(s.queryByBody)))
+	r.Get("/api/receipts/{id}", s.handle(s.keyed(s.receipt)))
+	r.Get("/api/dead", s.handle(s.keyed(s.listDead)))
+	r.Get("/api/dead/{id}", s.handle(s.keyed(s.showDead)))
+	r.Post("/api/dead/{id}/replay", s.handle(s.keyed(s.writing(s.replayDead))))
+	r.Delete("/api/dead/{id}", s.handle(s.keyed(s.writing(s.dropDead))))
 }
 
+// cors lets web pages call what is below /api. A request without an origin is not a page's.
 func (s *Server) cors() func(http.Handler) http.Handler {
-	return cors.Handler(cors.Options{
+	rules := cors.Handler(cors.Options{
 		AllowedOrigins: s.cfg.CORSOrigins,
 		AllowedMethods: []string{"GET", "POST", "PUT", "DELETE", "HEAD"},
 		AllowedHeaders: []string{"*"},
 		ExposedHeaders: []string{"X-Request-Id", rowsTrailer, statusTrailer, "Retry-After"},
 		MaxAge:         3600,
 	})
+	return func(next http.Handler) http.Handler {
+		crossing := rules(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if len(r.Header["Origin"]) > 0 && strings.HasPrefix(r.URL.Path, "/api/") {
+				crossing.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }

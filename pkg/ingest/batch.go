@@ -2,21 +2,12 @@ package ingest
 
 import (
 	"errors"
-	"runtime"
 	"sync"
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
-
-// file is what a batch needs of its file. Tests let it fail.
-type file interface {
-	Write(b []byte) (int, error)
-	Sync() error
-	Truncate(size int64) error
-	Close() error
-}
 
 // batch is an open batch file that inserts of one table share.
 //
@@ -27,7 +18,7 @@ type batch struct {
 	id      string
 	created time.Time
 	path    string
-	open    func() (file, error) // opens the file for appending
+	open    func(length int64) (file, error) // opens the file, of which length bytes are rows
 	metrics *Metrics
 
 	mu       sync.Mutex
@@ -35,10 +26,11 @@ type batch struct {
 	f        file      // nil while its descriptor is not held; guarded by mu, but the committer's while busy
 	busy     bool      // somebody writes: the committer, or finish
 	next     *group    // gathers; nil when nothing is pending
-	unsynced bool      // the file has rows that are not on disk yet
-	length   int64     // of the file
-	size     int64     // with what is pending
-	rows     int       // with what is pending
+	crowd    crowd
+	unsynced bool  // the file has rows that are not on disk yet
+	length   int64 // of the file
+	size     int64 // with what is pending
+	rows     int   // with what is pending
 	deadline time.Time
 	closed   bool   // takes no more inserts
 	reason   string // why it was closed
@@ -49,10 +41,11 @@ type batch struct {
 
 // group is the inserts that are written together.
 type group struct {
-	rows segments
-	sync bool          // one of them waits for the disk
-	done chan struct{} // closed when they are in the file, and on disk if sync, or lost
-	err  error         // why they are lost; read after done
+	inserts int
+	rows    segments
+	sync    bool          // one of them waits for the disk
+	done    chan struct{} // closed when they are in the file, and on disk if sync, or lost
+	err     error         // why they are lost; read after done
 }
 
 // await waits for the group to be done.
@@ -84,7 +77,9 @@ func (b *batch) add(r *request, rows int, seen []schema.Seen, sync bool) (g *gro
 	}
 	b.next.sync = b.next.sync || sync
 	b.next.rows.take(r)
+	b.next.inserts++
 	b.columns.merge(seen)
+	b.crowd.joined(b.next.inserts)
 	b.start()
 	return b.next, first, true
 }
@@ -116,15 +111,14 @@ func (b *batch) idle() {
 	b.settled.Broadcast()
 }
 
-// gather lets inserts that can run now join the group first, as long as there are some: it waits for no time, but where
-// the processors are busy it makes fewer and larger groups. The caller holds mu, which is free meanwhile.
+// gather waits for the inserts that are likely to join the group soon. The caller holds mu, which is free meanwhile.
 func (b *batch) gather() {
-	for size := int64(0); size != b.size && !b.closed; {
-		size = b.size
-		b.mu.Unlock()
-		runtime.Gosched()
-		b.mu.Lock()
+	if b.closed || !b.crowd.expect(b.next.inserts) {
+		return
 	}
+	b.mu.Unlock()
+	b.crowd.wait()
+	b.mu.Lock()
 }
 
 // write writes the group that gathered, and syncs it when one of its inserts waits for that. The caller holds mu, which
@@ -136,10 +130,10 @@ func (b *batch) write() {
 		g.end(b.failure)
 		return
 	}
-	f := b.f
+	f, length := b.f, b.length
 	b.mu.Unlock()
 	n := g.rows.bytes()
-	err := b.ensure(&f)
+	err := b.ensure(&f, length)
 	if err == nil {
 		err = g.rows.write(f)
 	}
@@ -155,20 +149,23 @@ func (b *batch) write() {
 	}
 	b.length += n
 	b.unsynced = !g.sync
+	b.crowd.served(g.inserts, b.next)
 	g.end(nil)
 }
 
 func (b *batch) sync(f file) error {
 	start := time.Now()
 	err := f.Sync()
-	b.metrics.synced(time.Since(start))
+	took := time.Since(start)
+	b.metrics.synced(took)
+	b.crowd.patience = took
 	return err
 }
 
 // ensure opens the file when its descriptor is not held.
-func (b *batch) ensure(f *file) (err error) {
+func (b *batch) ensure(f *file, length int64) (err error) {
 	if *f == nil {
-		*f, err = b.open()
+		*f, err = b.open(length)
 	}
 	return err
 }
@@ -217,7 +214,9 @@ func (b *batch) finish() (whole bool, err error) {
 	if !whole && !b.uncut {
 		err = b.f.Sync()
 	}
-	err = errors.Join(err, b.f.Close())
+	if cerr := b.f.Close(); cerr != nil {
+		b.uncut, err = true, errors.Join(err, cerr)
+	}
 	b.f = nil
 	return whole, err
 }

@@ -1,11 +1,8 @@
 package ingest
 
 import (
-	"os"
 	"slices"
 	"sync"
-
-	"github.com/scratchdata/scratchdata/pkg/durable"
 )
 
 // descriptors keeps the number of batch files held open small: when there are too many, those that were opened first
@@ -17,10 +14,10 @@ type descriptors struct {
 	held []*batch // in the order in which they were opened; guarded by mu
 }
 
-// open opens b's file and makes room for it.
-func (d *descriptors) open(b *batch, open func(path string) (file, error)) (file, error) {
+// open opens b's file, which has length bytes, and makes room for it.
+func (d *descriptors) open(b *batch, length int64, open opener) (file, error) {
 	d.makeRoom()
-	f, err := open(b.path)
+	f, err := open(b.path, length)
 	if err != nil {
 		return nil, err
 	}
@@ -51,22 +48,4 @@ func (d *descriptors) forget(b *batch) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.held = slices.DeleteFunc(d.held, func(h *batch) bool { return h == b })
-}
-
-// batchFile is a batch file on disk.
-type batchFile struct{ *os.File }
-
-// Sync makes the content durable; the name was made durable when the file was created.
-func (f batchFile) Sync() error { return durable.Data(f.File) }
-
-// appendFile opens a batch file for appending, and makes it when it is not there.
-func appendFile(path string) (file, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o644)
-	if os.IsNotExist(err) {
-		f, err = durable.Create(path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return batchFile{f}, nil
 }

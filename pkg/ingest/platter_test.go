@@ -50,13 +50,13 @@ func (p *platter) call() error {
 	return nil
 }
 
-func (p *platter) open(path string) (file, error) {
+func (p *platter) open(path string, length int64) (file, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.call(); err != nil {
 		return nil, err
 	}
-	f, err := appendFile(path)
+	f, err := openBatchFile(path, length)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (p *platter) open(path string) (file, error) {
 	if err != nil {
 		return nil, errors.Join(err, pin.Close(), f.Close())
 	}
-	pf := &platterFile{p: p, f: f, pin: pin, info: info, size: info.Size()}
+	pf := &platterFile{p: p, f: f, pin: pin, info: info, size: length}
 	for _, earlier := range p.files {
 		if os.SameFile(earlier.info, info) {
 			pf.synced = earlier.synced
@@ -127,32 +127,48 @@ func (p *platter) end() error {
 	return err
 }
 
-// losePower cuts from each file what was not synced, all but part percent of it, wherever the file is now.
+// losePower takes from each file what was not synced, all but part percent of it, wherever the file is now: it is cut off,
+// or, where zeros had been written ahead of the rows, zeros again.
 func (p *platter) losePower(dir string, part int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	synced := map[string]int64{}
 	for _, state := range [...]string{open, ready} {
 		paths, err := filepath.Glob(filepath.Join(dir, state, "*", "*", "*"+batchSuffix))
 		if err != nil {
 			return err
 		}
 		for _, path := range paths {
-			info, err := os.Stat(path)
-			if err != nil {
+			if err := p.lose(path, part); err != nil {
 				return err
-			}
-			for _, f := range p.files {
-				if os.SameFile(f.info, info) {
-					synced[path] = max(synced[path], f.synced)
-				}
-			}
-			if s, ok := synced[path]; ok {
-				if err := os.Truncate(path, s+(info.Size()-s)*int64(part)/100); err != nil {
-					return err
-				}
 			}
 		}
 	}
 	return nil
+}
+
+func (p *platter) lose(path string, part int) (err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	synced, size := int64(-1), int64(0)
+	for _, pf := range p.files {
+		if os.SameFile(pf.info, info) {
+			synced, size = max(synced, pf.synced), pf.size
+		}
+	}
+	if synced < 0 {
+		return nil
+	}
+	kept := synced + max(size-synced, 0)*int64(part)/100
+	if info.Size() <= size {
+		return f.Truncate(min(kept, info.Size()))
+	}
+	_, err = f.WriteAt(make([]byte, max(size-kept, 0)), kept)
+	return err
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -93,7 +94,8 @@ func (w *Writer) recoverReady(b sealed) error {
 	return nil
 }
 
-// recoverOpen keeps the whole inserts of an open batch, puts what comes after them aside, and makes it ready.
+// recoverOpen keeps the whole inserts of an open batch, puts what comes after them aside, but for zeros that were written
+// ahead, and makes it ready.
 func (w *Writer) recoverOpen(b sealed) error {
 	found, err := scanFile(b.path)
 	if err != nil {
@@ -131,25 +133,56 @@ func scanFile(path string) (found ndjson.Scanned, err error) {
 	return ndjson.Scan(f)
 }
 
-// cutTail copies what follows the last whole insert to the folder aside, and then cuts it off.
+// cutTail copies what follows the last whole insert to the folder aside, and then cuts it off. Zeros at the end are what
+// was written ahead of the rows, or what a power loss left of them: nothing to keep.
 func (w *Writer) cutTail(b sealed, found ndjson.Scanned) (err error) {
 	f, err := os.OpenFile(b.path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	end, err := endOf(f, found.Good, found.Size)
+	if err != nil {
+		return err
+	}
+	if end > found.Good {
+		if err := w.putAside(b, io.NewSectionReader(f, found.Good, end-found.Good)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(f.Truncate(found.Good), f.Sync())
+}
+
+// endOf gives where the zeros begin that f[from:to] ends with.
+func endOf(f io.ReaderAt, from, to int64) (int64, error) {
+	buf := make([]byte, chunkSize)
+	for to > from {
+		piece := buf[:min(int64(len(buf)), to-from)]
+		if _, err := f.ReadAt(piece, to-int64(len(piece))); err != nil {
+			return 0, err
+		}
+		if kept := len(bytes.TrimRight(piece, "\x00")); kept > 0 {
+			return to - int64(len(piece)-kept), nil
+		}
+		to -= int64(len(piece))
+	}
+	return from, nil
+}
+
+// putAside copies the tail of b's file to the folder aside.
+func (w *Writer) putAside(b sealed, from *io.SectionReader) error {
 	name := filepath.Join(w.cfg.Dir, aside, b.destination+"~"+b.table.String()+"~"+b.batch+".torn")
 	tail, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(tail, io.NewSectionReader(f, found.Good, found.Size-found.Good))
+	_, err = io.Copy(tail, from)
 	if err = errors.Join(err, tail.Sync(), tail.Close(), durable.SyncDir(filepath.Dir(name))); err != nil {
 		return err
 	}
 	w.metrics.torn.Inc()
-	w.log.Warn("what follows the last whole insert was put aside", "batch", b.batch, "bytes", found.Size-found.Good, "path", name)
-	return errors.Join(f.Truncate(found.Good), f.Sync())
+	w.log.Warn("what follows the last whole insert was put aside", "batch", b.batch, "bytes", from.Size(), "path", name)
+	return nil
 }
 
 func syncFile(path string) error {

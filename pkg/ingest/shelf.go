@@ -11,11 +11,11 @@ import (
 // sidecars, so that its memory stays small when nothing can be shipped for long.
 type shelf struct {
 	mu      sync.Mutex
-	waiting []sealed             // in the order in which they are given; guarded by mu, as are the rest
-	out     int                  // given and neither done nor returned
+	waiting []sealed        // in the order in which they are given; guarded by mu, as are the rest
+	out     int             // given and neither done nor returned
 	here    map[string]held // every batch that is here: open, waiting or out
-	closed  bool                 // no more will come
-	changed chan struct{}        // closed and replaced when something has
+	closed  bool            // no more will come
+	changed chan struct{}   // closed and replaced when something has
 }
 
 // held is what is known of every batch that is here.

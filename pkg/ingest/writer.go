@@ -59,8 +59,8 @@ type Writer struct {
 	disk     *disk
 	budget   *budget
 	files    *descriptors
-	openFile func(path string) (file, error) // opens a batch file for appending; tests let it fail
-	poke     chan struct{}                   // wakes Run: a batch may be due
+	openFile opener        // tests let it fail
+	poke     chan struct{} // wakes Run: a batch may be due
 
 	mu       sync.Mutex
 	tables   map[target]*table // that had an insert lately; guarded by mu, as are the rest
@@ -85,7 +85,7 @@ func Open(cfg Config, ids *rowid.Source, log *slog.Logger, m *Metrics) (*Writer,
 	w := &Writer{cfg: cfg, ids: ids, log: log, metrics: m, shelf: newShelf(), files: &descriptors{most: cfg.OpenFiles},
 		folders: &folders{root: cfg.Dir, known: make(map[string]bool)},
 		disk:    &disk{least: cfg.FreeSpace, free: func() (int64, error) { return freeSpace(cfg.Dir) }},
-		budget:  &budget{limit: cfg.Memory}, openFile: appendFile,
+		budget:  &budget{limit: cfg.Memory}, openFile: openBatchFile,
 		tables: make(map[target]*table), poke: make(chan struct{}, 1), idle: make(chan struct{})}
 	for _, state := range [...]string{incoming, open, ready, aside} {
 		if err := durable.MkdirAll(filepath.Join(cfg.Dir, state)); err != nil {
@@ -241,7 +241,7 @@ func (w *Writer) current(t target, tab *table) (*batch, error) {
 	b := &batch{target: t, id: w.ids.Batch(), created: now, deadline: now.Add(w.cfg.rotationOf(t.destination).MaxAge), metrics: w.metrics}
 	b.settled.L = &b.mu
 	b.path = filepath.Join(dir, b.id+batchSuffix)
-	b.open = func() (file, error) { return w.files.open(b, w.openFile) }
+	b.open = func(length int64) (file, error) { return w.files.open(b, length, w.openFile) }
 	tab.current = b
 	w.shelf.opened(t, b.id, now)
 	w.metrics.open.Inc()
