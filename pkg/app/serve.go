@@ -5,11 +5,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -40,7 +38,7 @@ func (s *server) serving(context.Context) error {
 		Query:    query.New(queryLimits(s.cfg), s.dests, s.log, query.NewMetrics(s.registry)),
 		Health:   s.health,
 	})
-	handler := timedBodies(api.Handler(), s.cfg.Timeouts.Read)
+	handler := api.Handler()
 	if s.cfg.Prometheus.Enabled && s.onePort() {
 		mux := http.NewServeMux()
 		mux.Handle("/", handler)
@@ -67,18 +65,10 @@ func (s *server) health() []string {
 
 // httpStage serves handler on l. Stopped, it takes no new requests and finishes those in progress; killed, it ends
 // their contexts and cuts their connections.
-//
-// There is no ReadTimeout, because it would also end the context of a request that is answered after it; timedBodies
-// does its work. There is no WriteTimeout, because an answer may take as long as it flows: httpapi moves its deadline.
 func httpStage(name string, l net.Listener, handler http.Handler, t config.Timeouts, log *slog.Logger) stage {
 	requests, cut := context.WithCancel(context.Background())
-	srv := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: t.Header,
-		IdleTimeout:       t.Idle,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		BaseContext:       func(net.Listener) context.Context { return requests },
-	}
+	srv := httpapi.NewHTTPServer(handler, httpapi.Timeouts{Header: t.Header, Read: t.Read, Idle: t.Idle}, log)
+	srv.BaseContext = func(net.Listener) context.Context { return requests }
 	return stage{
 		name: name,
 		run: func(ctx context.Context) error {
@@ -101,32 +91,6 @@ func httpStage(name string, l net.Listener, handler http.Handler, t config.Timeo
 			_ = srv.Close() // what its connections say is of no use to anybody now
 		},
 	}
-}
-
-// timedBodies gives the client timeout for each piece of a body. When the body has been read the connection has no
-// deadline any more: the server goes on reading to learn when the client leaves, and a deadline would look like that.
-func timedBodies(next http.Handler, timeout time.Duration) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body != nil && r.Body != http.NoBody {
-			b := &timedBody{ReadCloser: r.Body, conn: http.NewResponseController(w)}
-			_ = b.conn.SetReadDeadline(time.Now().Add(timeout)) // a connection without deadlines is a test's
-			r.Body = b
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-type timedBody struct {
-	io.ReadCloser
-	conn *http.ResponseController
-}
-
-func (b *timedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		_ = b.conn.SetReadDeadline(time.Time{})
-	}
-	return n, err
 }
 
 func (s *server) metricsHandler() http.Handler {

@@ -6,7 +6,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -160,7 +159,7 @@ func serveOne(t *testing.T, handler http.Handler, timeouts config.Timeouts) stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httpStage("http", l, timedBodies(handler, timeouts.Read), timeouts, quiet())
+	s := httpStage("http", l, handler, timeouts, quiet())
 	done := make(chan error, 1)
 	ctx := t.Context()
 	go func() { done <- s.run(ctx) }()
@@ -271,18 +270,4 @@ func TestAnswersMayTakeLongerThanTheTimeouts(t *testing.T) {
 	r.query("select 2 as two", "two\n2\n")
 	r.insert("t", `{"a":"b"}`)
 	r.mustStop()
-}
-
-func TestTimedBodiesLeavesRequestsWithoutBodyAlone(t *testing.T) {
-	called := false
-	h := timedBodies(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		called = true
-		if r.Body != http.NoBody {
-			t.Errorf("got the body %T, want none", r.Body)
-		}
-	}), time.Second)
-	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", http.NoBody))
-	if !called {
-		t.Error("the handler was not called")
-	}
 }

@@ -32,8 +32,8 @@ type figure struct {
 	got     string  // what was measured
 	against string  // what it was measured against
 	ratio   float64 // got to against, or the value itself when there is nothing to compare with
-	bar     float64
-	atMost  bool // the bar is an upper one
+	bar     float64 // 0 is none: the figure is for the record
+	atMost  bool    // the bar is an upper one
 	unit    string
 }
 
@@ -51,6 +51,9 @@ func (f figure) row() string {
 	}
 	if !f.ok() {
 		verdict = "MISSED"
+	}
+	if f.bar == 0 {
+		return fmt.Sprintf("%s\t%s\t%s\t%.2f%s\t\t\n", f.name, f.got, f.against, f.ratio, f.unit)
 	}
 	return fmt.Sprintf("%s\t%s\t%s\t%.2f%s\t%s %g%s\t%s\n", f.name, f.got, f.against, f.ratio, f.unit, sign, f.bar, f.unit, verdict)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -16,8 +17,13 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/scratchdata/scratchdata/pkg/account"
+	"github.com/scratchdata/scratchdata/pkg/config"
+	"github.com/scratchdata/scratchdata/pkg/httpapi"
 	"github.com/scratchdata/scratchdata/pkg/rig"
+	"github.com/scratchdata/scratchdata/pkg/secret"
 )
 
 const (
@@ -25,44 +31,60 @@ const (
 	roundTime   = 2 * time.Second
 )
 
-// oneRow measures durable one-row inserts against the same HTTP stack with a handler that reads the body and answers.
+// oneRow measures durable one-row inserts against the same HTTP stack with a handler that reads the body and answers,
+// and, for the record, against the bare router on net/http with such a handler.
 func (b *bench) oneRow(ctx context.Context) ([]figure, error) {
 	srv, stop, err := b.server(ctx, "one-row")
 	if err != nil {
 		return nil, err
 	}
-	null := exec.CommandContext(ctx, b.cfg.Program, "bench", "null")
-	pipe, err := null.StdoutPipe()
+	null, stopNull, err := b.null(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := null.Start(); err != nil {
+	bare, stopBare, err := b.null(ctx, "--bare")
+	if err != nil {
 		return nil, err
 	}
-	addr, err := bufio.NewReader(pipe).ReadString('\n')
-	if err != nil {
-		return nil, fmt.Errorf("start the null server: %w", err)
-	}
-	addr = strings.TrimSpace(addr)
-	var ours, nulls []float64
+	rates := make(map[string][]float64)
 	for range b.cfg.Rounds {
-		o, err := hammer(ctx, strings.TrimPrefix(srv.URL, "http://"))
-		if err != nil {
-			return nil, err
+		for name, addr := range map[string]string{"ours": strings.TrimPrefix(srv.URL, "http://"), "null": null, "bare": bare} {
+			rate, err := hammer(ctx, addr)
+			if err != nil {
+				return nil, err
+			}
+			rates[name] = append(rates[name], rate)
 		}
-		n, err := hammer(ctx, addr)
-		if err != nil {
-			return nil, err
-		}
-		ours, nulls = append(ours, o), append(nulls, n)
 	}
-	if err := errors.Join(null.Process.Kill(), stop()); err != nil {
+	if err := errors.Join(stopNull(), stopBare(), stop()); err != nil {
 		return nil, err
 	}
-	_ = null.Wait() // ended by our own kill
-	o, n := median(ours), median(nulls)
-	return []figure{{name: "one-row inserts, durable, 32 connections", got: fmt.Sprintf("%.0f/s", o),
-		against: fmt.Sprintf("null handler %.0f/s", n), ratio: o / n, bar: 0.5}}, nil
+	o, n, r := median(rates["ours"]), median(rates["null"]), median(rates["bare"])
+	f := figure{name: "one-row inserts, durable, 32 connections", got: fmt.Sprintf("%.0f/s", o),
+		against: fmt.Sprintf("the same stack, null handler %.0f/s", n), ratio: o / n, bar: 0.5}
+	plain := f
+	plain.against, plain.ratio, plain.bar = fmt.Sprintf("bare router, null handler %.0f/s", r), o/r, 0
+	return []figure{f, plain}, nil
+}
+
+// null starts a server that does nothing, and gives its address.
+func (b *bench) null(ctx context.Context, flags ...string) (addr string, stop func() error, err error) {
+	cmd := exec.CommandContext(ctx, b.cfg.Program, append([]string{"bench", "null"}, flags...)...)
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	if addr, err = bufio.NewReader(pipe).ReadString('\n'); err != nil {
+		return "", nil, fmt.Errorf("start the null server: %w", err)
+	}
+	return strings.TrimSpace(addr), func() error {
+		err := cmd.Process.Kill()
+		_ = cmd.Wait() // ended by our own kill
+		return err
+	}, nil
 }
 
 // hammer posts one-row inserts over 32 connections and gives how many were answered a second. Its client writes raw
@@ -136,13 +158,25 @@ func readAnswer(r *textproto.Reader) error {
 	return err
 }
 
-// Null serves a handler that reads the body and answers as an insert does, on the same HTTP stack. It prints its
-// address and runs until it is killed.
-func Null(out io.Writer) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// Null serves an insert that reads its body and answers, on the API's own stack, or, if bare, on no more than a router and
+// net/http. It prints its address and runs until it is killed.
+func Null(ctx context.Context, bare bool, out io.Writer) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(out, l.Addr())
+	if bare {
+		return http.Serve(l, bareNull())
+	}
+	log, d := slog.New(slog.DiscardHandler), config.Default().Timeouts
+	null := httpapi.NewNull(httpapi.DefaultConfig(), httpapi.Deps{Log: log, Registry: prometheus.NewRegistry(),
+		Keys: account.New(map[secret.String]string{rig.Key: "1"})})
+	return httpapi.NewHTTPServer(null, httpapi.Timeouts{Header: d.Header, Read: d.Read, Idle: d.Idle}, log).Serve(l)
+}
+
+func bareNull() http.Handler {
 	r := chi.NewRouter()
 	r.Post("/api/data/insert/{table}", func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
@@ -151,6 +185,5 @@ func Null(out io.Writer) error {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"rows":1,"receipt":"01JABCDEFGHJKMNPQRSTVWXYZ0"}`+"\n") // the client counts answers
 	})
-	fmt.Fprintln(out, l.Addr())
-	return http.Serve(l, r)
+	return r
 }

@@ -18,7 +18,7 @@ import (
 const outRows = 1_000_000
 
 // wideSQL makes the same rows as wideBody inserts, for the engine alone.
-const wideSQL = `select i::bigint as id, 'user-' || (i % 1000)::varchar as name, (i % 10007) / 4.0::double as score,
+const wideSQL = `select i::bigint as id, 'user-' || (i % 1000)::varchar as name, (i % 10007) / 4.0::double + 0.125 as score,
  make_timestamptz((1767225600 + i)::bigint * 1000000) as ts, i % 2 = 1 as ok, 'some longer text ' || (i % 100)::varchar as note,
  (i * 7919)::bigint as big from range(1000000) t(i)`
 

@@ -35,10 +35,15 @@ func (c *benchTable) Run(ctx context.Context, e *env) error {
 	return errors.Join(bench.Run(ctx, cfg, e.stdout), done())
 }
 
-type benchNull struct{}
+type benchNull struct {
+	Bare bool `help:"Nothing but the router and net/http."`
+}
 
 // Run serves until it is killed.
-func (*benchNull) Run(e *env) error { return bench.Null(e.stdout) }
+func (c *benchNull) Run(ctx context.Context, e *env) error {
+	defer tune()()
+	return bench.Null(ctx, c.Bare, e.stdout)
+}
 
 type benchEngine struct {
 	Task     string `arg:"" enum:"load,json"`

@@ -21,6 +21,7 @@ type serveCommand struct{ configFile }
 
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, e *env) error {
+	defer tune()()
 	cfg, err := e.load(c.Config)
 	if err != nil {
 		return err

@@ -97,20 +97,15 @@ func writeInserted(w http.ResponseWriter, reply *insertReply) error {
 	b = append(b, `,"receipt":"`...)
 	b = append(b, reply.Receipt...)
 	b = append(b, "\"}\n"...)
-	h := w.Header()
-	h["Content-Type"] = jsonType
-	h["Cache-Control"] = noStore
+	w.Header()["Content-Type"] = jsonType // and nothing about caches, as nobody keeps the answer to a POST
 	if _, err := w.Write(b); err != nil {
 		return fault.New(fault.Canceled, "client_gone", "the client left before the answer").Because(err)
 	}
 	return nil
 }
 
-// Header values that every plain answer shares; net/http only reads them.
-var (
-	jsonType = []string{"application/json"}
-	noStore  = []string{"no-store"}
-)
+// jsonType is a header's value that every plain answer shares; net/http only reads it.
+var jsonType = []string{"application/json"}
 
 func (s *Server) parseInsert(rawQuery string) (insertOptions, error) {
 	o := insertOptions{Options: ingest.Options{Ack: ingest.AckDisk}, timeout: s.cfg.WaitDefault}

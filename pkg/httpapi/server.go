@@ -70,9 +70,13 @@ type Server struct {
 
 // New returns a server. It listens on nothing: the caller serves its Handler.
 func New(cfg Config, deps Deps) *Server {
-	s := &Server{cfg: cfg, deps: deps, log: deps.Log, metrics: newMetrics(deps.Registry), router: chi.NewRouter()}
+	s := newServer(cfg, deps)
 	s.routes()
 	return s
+}
+
+func newServer(cfg Config, deps Deps) *Server {
+	return &Server{cfg: cfg, deps: deps, log: deps.Log, metrics: newMetrics(deps.Registry), router: chi.NewRouter()}
 }
 
 // Handler gives the handler of all routes.

@@ -36,10 +36,17 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) accepted(destination string, rows int, bytes int64) {
-	m.inserts.WithLabelValues(destination).Inc()
-	m.rows.WithLabelValues(destination).Add(float64(rows))
-	m.bytes.WithLabelValues(destination).Add(float64(bytes))
+// accepted counts the inserts of one destination.
+type accepted struct{ inserts, rows, bytes prometheus.Counter }
+
+func (m *Metrics) accepted(destination string) accepted {
+	return accepted{m.inserts.WithLabelValues(destination), m.rows.WithLabelValues(destination), m.bytes.WithLabelValues(destination)}
+}
+
+func (a accepted) insert(rows int, bytes int64) {
+	a.inserts.Inc()
+	a.rows.Add(float64(rows))
+	a.bytes.Add(float64(bytes))
 }
 
 func (m *Metrics) synced(took time.Duration) { m.sync.Observe(took.Seconds()) }

@@ -45,9 +45,6 @@ type Inserted struct {
 // maxRowIDs is the most ids that one insert may ask for.
 const maxRowIDs = 1_000_000
 
-// idleFlatteners is how many warm flatteners a table keeps; more are made while more inserts run.
-const idleFlatteners = 8
-
 // Writer takes inserts and keeps their rows until they are shipped. Safe for concurrent use.
 type Writer struct {
 	cfg      Config
@@ -72,9 +69,11 @@ type Writer struct {
 
 // table is what the inserts of one target share.
 type table struct {
-	mu         sync.Mutex
-	current    *batch               // the open batch, nil when there is none; guarded by mu
-	flatteners []*flatten.Flattener // warm ones; guarded by mu
+	accepted   accepted
+	flatteners sync.Pool // of *flatten.Flattener, warm with the table's columns
+
+	mu      sync.Mutex
+	current *batch // the open batch, nil when there is none; guarded by mu
 }
 
 // Open opens the writer and recovers what a crash left. The caller makes sure that no other process has the folder.
@@ -127,7 +126,7 @@ func (w *Writer) Insert(ctx context.Context, destination string, name schema.Tab
 	if err != nil {
 		return Inserted{}, err
 	}
-	w.metrics.accepted(destination, rows, r.size)
+	tab.accepted.insert(rows, r.size)
 	in.RowIDs = ids.list
 	return in, nil
 }
@@ -175,30 +174,20 @@ func (w *Writer) table(t target) *table {
 	defer w.mu.Unlock()
 	tab, ok := w.tables[t]
 	if !ok {
-		tab = new(table)
+		tab = &table{accepted: w.metrics.accepted(t.destination)}
 		w.tables[t] = tab
 	}
 	return tab
 }
 
 func (t *table) flattener(l flatten.Limits) *flatten.Flattener {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if n := len(t.flatteners); n > 0 {
-		f := t.flatteners[n-1]
-		t.flatteners = t.flatteners[:n-1]
+	if f, ok := t.flatteners.Get().(*flatten.Flattener); ok {
 		return f
 	}
 	return flatten.New(l)
 }
 
-func (t *table) keep(f *flatten.Flattener) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.flatteners) < idleFlatteners {
-		t.flatteners = append(t.flatteners, f)
-	}
-}
+func (t *table) keep(f *flatten.Flattener) { t.flatteners.Put(f) }
 
 // insertShared adds the rows to the table's open batch and waits for its group commit.
 // The flattener goes back before the wait: so that as few are warm as there are processors.
