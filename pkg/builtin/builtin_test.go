@@ -58,7 +58,7 @@ func TestCheck(t *testing.T) {
 			[]string{"line 5: destinations[0].settings: field colour is not a known key"}},
 		{"a setting's own rule", dest + "type: duckdb,\n  settings: {\n    file: a,\n    threads: -1,\n    memory_limit: much}}", nil, []string{
 			"line 5: destinations[0].settings.threads: -1 is less than 0",
-			`line 6: destinations[0].settings.memory_limit: "much" is not a size such as 512MiB`,
+			`line 6: destinations[0].settings.memory_limit: "much" is not a size such as 192MiB`,
 		}},
 		{"settings that are none", dest + "type: duckdb, settings: [a]}", nil,
 			[]string{"line 2: destinations[0].settings: settings must be a mapping"}},

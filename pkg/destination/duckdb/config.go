@@ -10,14 +10,14 @@ import (
 type Config struct {
 	File                string `yaml:"file"`                 // the database file; its folder is made when missing
 	InMemory            bool   `yaml:"in_memory"`            // no file: all is lost when the process ends
-	MemoryLimit         string `yaml:"memory_limit"`         // what the engine may use, as 512MiB; beyond it queries spill to disk
+	MemoryLimit         string `yaml:"memory_limit"`         // what the engine may use, as 192MiB; beyond it queries spill to disk
 	Threads             int    `yaml:"threads"`              // of the engine; 0 = one a core
 	CheckpointThreshold string `yaml:"checkpoint_threshold"` // size of the log at which it is folded into the file
 }
 
 // DefaultConfig returns the settings of a destination that says nothing.
 func DefaultConfig() Config {
-	return Config{File: "./data/data.duckdb", MemoryLimit: "512MiB", CheckpointThreshold: "64MiB"}
+	return Config{File: "./data/data.duckdb", MemoryLimit: "192MiB", CheckpointThreshold: "64MiB"}
 }
 
 // size is what the engine reads as a number of bytes.
@@ -30,7 +30,7 @@ func (c Config) Validate() error {
 		errs = append(errs, errors.New("file: is empty, and in_memory is not set"))
 	}
 	if !size.MatchString(c.MemoryLimit) {
-		errs = append(errs, fmt.Errorf("memory_limit: %q is not a size such as 512MiB", c.MemoryLimit))
+		errs = append(errs, fmt.Errorf("memory_limit: %q is not a size such as 192MiB", c.MemoryLimit))
 	}
 	if c.Threads < 0 {
 		errs = append(errs, fmt.Errorf("threads: %d is less than 0", c.Threads))

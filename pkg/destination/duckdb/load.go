@@ -120,9 +120,13 @@ func (e *engine) appendTo(ctx context.Context, w *conn, table schema.Table, cols
 
 // In flight is what the decoder may be ahead: while the engine compresses what it has, the next rows are read.
 const (
-	rowsPerBatch = 2048 // the engine's own chunk
-	inFlight     = 16   // batches
+	maxRows  = 2048     // of a batch: the engine's own chunk
+	maxCells = 64 << 10 // of a batch, so that wide tables take no more memory than narrow ones
+	inFlight = 16       // batches
 )
+
+// rowsOf gives how many rows a batch of cols columns has.
+func rowsOf(cols int) int { return max(min(maxRows, maxCells/max(cols, 1)), 1) }
 
 // appendAll appends all rows of dec and frees the appender. Rows are read in a second goroutine.
 func (a *appender) appendAll(ctx context.Context, dec *ndjson.Decoder) (err error) {
@@ -134,7 +138,7 @@ func (a *appender) appendAll(ctx context.Context, dec *ndjson.Decoder) (err erro
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(full)
-		return decode(ctx, dec, free, full)
+		return decode(ctx, dec, rowsOf(len(a.puts)), free, full)
 	})
 	g.Go(func() error {
 		for b := range full {
@@ -152,7 +156,7 @@ func (a *appender) appendAll(ctx context.Context, dec *ndjson.Decoder) (err erro
 }
 
 // decode fills batches from free and sends them to full, which has room for all of them.
-func decode(ctx context.Context, dec *ndjson.Decoder, free <-chan *ndjson.Batch, full chan<- *ndjson.Batch) error {
+func decode(ctx context.Context, dec *ndjson.Decoder, rows int, free <-chan *ndjson.Batch, full chan<- *ndjson.Batch) error {
 	for {
 		var b *ndjson.Batch
 		select {
@@ -163,7 +167,7 @@ func decode(ctx context.Context, dec *ndjson.Decoder, free <-chan *ndjson.Batch,
 		if b == nil {
 			b = new(ndjson.Batch)
 		}
-		switch err := dec.Next(b, rowsPerBatch); err {
+		switch err := dec.Next(b, rows); err {
 		case nil:
 			full <- b
 		case io.EOF:
