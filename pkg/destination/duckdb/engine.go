@@ -63,6 +63,10 @@ func placeOf(cfg Config) (path string, unlock func() error, err error) {
 	if err := durable.MkdirAll(filepath.Dir(path)); err != nil {
 		return "", nil, fmt.Errorf("make the folder of DuckDB file %s: %w", path, err)
 	}
+	// The engine opens what a link leads to, and then refuses itself the log beside that.
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
 	unlock, err = lockFile(path)
 	return path, unlock, err
 }
@@ -205,6 +209,7 @@ func whyNotOpened(path string, err error) error {
 	hints := [...]struct{ text, hint string }{
 		{"Could not set lock", "another process has it open: stop that process, or give this destination a file of its own"},
 		{"not a valid DuckDB database file", "it is something else: move it away, or set file to another path"},
+		{"Loading external extensions is disabled", "it is something else: move it away, or set file to another path"},
 		{"Failed to download extension", "it is something else: move it away, or set file to another path"},
 		{"but we can only read version", "it was written by another version of DuckDB than " + mapping.LibraryVersion() +
 			": use a Scratch Data with that version, or export it there and import it here"},
