@@ -118,7 +118,7 @@ func TestDeadIsReplayed(t *testing.T) {
 		t.Errorf("got %d %v, want 202, the batch and shipped", r.status, got)
 	}
 	p.receiptIs(receipt, transport.StateLoaded)
-	if got := p.one.count("events"); got != 2 {
+	if got := p.one.Count("events"); got != 2 {
 		t.Errorf("got %d rows, want 2", got)
 	}
 	if list := decode[[]deadBatch](t, p.do("GET", "/api/dead", "")); len(list) != 0 {
@@ -138,7 +138,7 @@ func TestDeadIsDropped(t *testing.T) {
 	wantProblem(t, p.do("GET", "/api/dead/"+id, ""), http.StatusNotFound, "unknown_dead_batch")
 	wantProblem(t, p.do("DELETE", "/api/dead/"+id, ""), http.StatusNotFound, "unknown_dead_batch")
 	wantProblem(t, p.do("GET", "/api/receipts/"+receipt, ""), http.StatusNotFound, "unknown_receipt")
-	if got := p.one.count("events"); got != 0 {
+	if got := p.one.Count("events"); got != 0 {
 		t.Errorf("got %d rows, want none", got)
 	}
 }

@@ -36,12 +36,12 @@ func TestInsertBodies(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p.in(t)
-			before := p.one.count("events")
+			before := p.one.Count("events")
 			got := p.insert("events?wait=true", tt.body, "Content-Encoding: "+tt.coding, "Content-Type: "+tt.typ)
 			if got.Rows != tt.rows || (got.Receipt == "") != (tt.rows == 0) {
 				t.Errorf("got %+v, want %d rows", got, tt.rows)
 			}
-			if added := p.one.count("events") - before; added != tt.rows {
+			if added := p.one.Count("events") - before; added != tt.rows {
 				t.Errorf("%d rows arrived, want %d", added, tt.rows)
 			}
 		})
@@ -92,10 +92,10 @@ func TestInsertWaits(t *testing.T) {
 	p.ship()
 	p.load()
 	for _, path := range []string{"events?ack=loaded", "events?wait=true", "events?wait=true&timeout=20", "events?wait=1&ack=memory&row_ids=1"} {
-		before := p.one.count("events")
+		before := p.one.Count("events")
 		got := p.insert(path, `{"a":1}`)
-		if got.State != transport.StateLoaded || p.one.count("events") <= before {
-			t.Errorf("%s: got %+v and %d rows, want it loaded", path, got, p.one.count("events"))
+		if got.State != transport.StateLoaded || p.one.Count("events") <= before {
+			t.Errorf("%s: got %+v and %d rows, want it loaded", path, got, p.one.Count("events"))
 		}
 		if ids := strings.Contains(path, "row_ids"); (len(got.RowIDs) == 1) != ids {
 			t.Errorf("%s: got row ids %q", path, got.RowIDs)
@@ -124,12 +124,12 @@ func TestInsertNamesTheTable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p.in(t)
 			p.insert(tt.path+"?wait=true", `{"a":1}`)
-			if got := p.one.count(tt.table); got != 1 {
+			if got := p.one.Count(tt.table); got != 1 {
 				t.Errorf("got %d rows in %s, want 1", got, tt.table)
 			}
 		})
 	}
-	if p.two.count("events") != 0 {
+	if p.two.Count("events") != 0 {
 		t.Error("rows went to the other key's destination")
 	}
 }
@@ -190,7 +190,7 @@ func TestLargeInsertIsOneReceipt(t *testing.T) {
 	const rows = 20_000
 	body := io.MultiReader(strings.NewReader(strings.Repeat(`{"a":"some text"}`+"\n", rows))) // of a length that is not told
 	r := p.send("POST", "/api/data/insert/events?wait=true", body, "X-API-Key: "+keyOne)
-	if got := decode[insertReply](t, r); r.status != http.StatusOK || got.Rows != rows || p.one.count("events") != rows {
-		t.Errorf("got %d %+v and %d rows, want %d", r.status, got, p.one.count("events"), rows)
+	if got := decode[insertReply](t, r); r.status != http.StatusOK || got.Rows != rows || p.one.Count("events") != rows {
+		t.Errorf("got %d %+v and %d rows, want %d", r.status, got, p.one.Count("events"), rows)
 	}
 }

@@ -68,7 +68,7 @@ func TestBadInserts(t *testing.T) {
 	p.ship()
 	p.load()
 	p.insert("t?wait=true", row) // the next caller gets nothing of what was refused
-	if got := p.one.count("t"); got != 1 {
+	if got := p.one.Count("t"); got != 1 {
 		t.Errorf("got %d rows, want the last one alone", got)
 	}
 }

@@ -276,7 +276,7 @@ func (p *plant) blobsLeft() (n int) {
 // wantOnce checks that every row that was inserted is in s exactly once.
 func (p *plant) wantOnce(s *shelf) {
 	p.t.Helper()
-	times, err := s.numbers()
+	times, err := numbersIn(s)
 	if err != nil {
 		p.t.Fatal(err)
 	}

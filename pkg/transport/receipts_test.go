@@ -14,7 +14,7 @@ import (
 func TestReceiptFollowsTheBatch(t *testing.T) {
 	s := newShelf()
 	gate := make(chan struct{})
-	s.wait = func(context.Context, destination.Batch) error { <-gate; return nil }
+	s.Wait = func(context.Context, destination.Batch) error { <-gate; return nil }
 	synctest.Test(t, func(t *testing.T) {
 		gate = make(chan struct{})
 		p := newPlant(t, "memory", destination.Set{"1": s})
@@ -78,7 +78,7 @@ func TestWaitLearnsAtOnce(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShelf()
 			var done time.Time
-			s.wait = func(ctx context.Context, _ destination.Batch) error {
+			s.Wait = func(ctx context.Context, _ destination.Batch) error {
 				sleep(ctx, loadTime)
 				done = time.Now()
 				return nil

@@ -57,7 +57,7 @@ func (p *plant) wantDead(n int) []control.Batch {
 // poison fails batches of 7 rows until it is mended.
 func poison(s *shelf, err error) (mend func()) {
 	var mended atomic.Bool
-	s.fail = func(b destination.Batch) error {
+	s.Fail = func(b destination.Batch) error {
 		if b.Rows == 7 && !mended.Load() {
 			return err
 		}
@@ -212,7 +212,7 @@ func TestForgottenBatchIsLoadedOnce(t *testing.T) {
 	s := newShelf()
 	bubble(t, destination.Set{"1": s}, nil, func(t *testing.T, p *plant) {
 		var message []byte
-		s.wait = func(ctx context.Context, b destination.Batch) error {
+		s.Wait = func(ctx context.Context, b destination.Batch) error {
 			if message != nil {
 				return nil
 			}
@@ -246,7 +246,7 @@ func TestForgottenBatchIsLoadedOnce(t *testing.T) {
 func TestHangingDestinationDelaysNoOther(t *testing.T) {
 	hanging, well := newShelf(), newShelf()
 	gate := make(chan struct{})
-	hanging.wait = func(ctx context.Context, _ destination.Batch) error {
+	hanging.Wait = func(ctx context.Context, _ destination.Batch) error {
 		select {
 		case <-gate:
 			return nil
@@ -286,7 +286,7 @@ func TestHangingDestinationDelaysNoOther(t *testing.T) {
 func TestLeaseIsExtendedWhileALoadRuns(t *testing.T) {
 	s := newShelf()
 	var loads atomic.Int32
-	s.wait = func(ctx context.Context, _ destination.Batch) error {
+	s.Wait = func(ctx context.Context, _ destination.Batch) error {
 		loads.Add(1)
 		sleep(ctx, testPatient/2) // many leases
 		return nil
@@ -302,7 +302,7 @@ func TestLeaseIsExtendedWhileALoadRuns(t *testing.T) {
 
 func TestLoadThatHangsIsGivenUp(t *testing.T) {
 	s := newShelf()
-	s.wait = func(ctx context.Context, _ destination.Batch) error { <-ctx.Done(); return ctx.Err() }
+	s.Wait = func(ctx context.Context, _ destination.Batch) error { <-ctx.Done(); return ctx.Err() }
 	bubble(t, destination.Set{"1": s}, func(p *plant) { p.cfg.Timeout, p.cfg.MaxAttempts = time.Minute, 2 },
 		func(t *testing.T, p *plant) {
 			rec := p.wait(p.insert("1", "events", 1), StateDead)
@@ -315,7 +315,7 @@ func TestLoadThatHangsIsGivenUp(t *testing.T) {
 func TestStopFinishesTheLoadInHand(t *testing.T) {
 	s := newShelf()
 	var begun atomic.Bool
-	s.wait = func(ctx context.Context, _ destination.Batch) error {
+	s.Wait = func(ctx context.Context, _ destination.Batch) error {
 		begun.Store(true)
 		sleep(ctx, time.Minute)
 		return ctx.Err()
@@ -345,7 +345,7 @@ func TestFullDiskPausesTheWorkers(t *testing.T) {
 		p.start()
 		receipt := p.insert("1", "events", 1)
 		sleep(t.Context(), time.Minute)
-		if s.loaded() != 0 {
+		if s.Loaded() != 0 {
 			t.Error("a batch was loaded though the disk is full")
 		}
 		if err := p.workers.Check(); !errors.Is(err, fault.Busy) {
