@@ -52,9 +52,7 @@ func newAppender(w *conn, catalog, schemaName, table string, names []string, col
 
 // fail takes the appender's error and frees the appender.
 func (a *appender) fail() error {
-	data := mapping.AppenderErrorData(a.app)
-	err := newEngineError(mapping.ErrorDataMessage(data))
-	mapping.DestroyErrorData(&data)
+	err := a.error()
 	mapping.AppenderClear(a.app)
 	mapping.AppenderDestroy(&a.app)
 	return err
@@ -94,7 +92,7 @@ func (a *appender) append(b *ndjson.Batch) error {
 func (a *appender) error() error {
 	data := mapping.AppenderErrorData(a.app)
 	defer mapping.DestroyErrorData(&data)
-	return newEngineError(mapping.ErrorDataMessage(data))
+	return typedError(mapping.ErrorDataErrorType(data), mapping.ErrorDataMessage(data))
 }
 
 // close gives the table what the appender holds, or forgets that when the rows are not wanted, and frees the appender.

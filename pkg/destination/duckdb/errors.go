@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/duckdb/duckdb-go/v2/mapping"
+
 	"github.com/scratchdata/scratchdata/pkg/fault"
 )
 
@@ -27,6 +29,22 @@ func newEngineError(text string) *engineError {
 		class = ""
 	}
 	return &engineError{class: class, text: text}
+}
+
+// typedError is newEngineError for the parts of the interface that give the class beside the text, which lacks it.
+func typedError(t mapping.ErrorType, text string) *engineError {
+	e := newEngineError(text)
+	if class, ok := classOfType[t]; ok {
+		e.class = class
+	}
+	return e
+}
+
+var classOfType = map[mapping.ErrorType]string{
+	mapping.ErrorTypeCatalog: classCatalog, mapping.ErrorTypeConstraint: classConstraint, mapping.ErrorTypeConversion: classConversion,
+	mapping.ErrorTypeDependency: classDependency, mapping.ErrorTypeErrorIO: classBusyFile, mapping.ErrorTypeFatal: classFatal,
+	mapping.ErrorTypeInternal: classInternal, mapping.ErrorTypeInterrupt: classInterrupt, mapping.ErrorTypeOutOfMemory: classMemory,
+	mapping.ErrorTypePermission: classPermission, mapping.ErrorTypeTransaction: classTransaction,
 }
 
 // The classes that code decides by.

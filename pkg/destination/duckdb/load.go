@@ -94,10 +94,14 @@ func columnsOf(b destination.Batch, all []column) []column {
 	return cols
 }
 
+// plain gives cols as the decoder and the appender take them.
 func plain(cols []column) []schema.Column {
 	plain := make([]schema.Column, len(cols))
 	for i, c := range cols {
 		plain[i] = c.Column
+		if c.Kind == schema.Foreign {
+			plain[i].NotNull = false // the decoder would fill in a text, which need not convert: the stage has the zero value
+		}
 	}
 	return plain
 }

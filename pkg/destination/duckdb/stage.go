@@ -97,12 +97,8 @@ func (s *stage) value(i int) string {
 	switch {
 	case i == s.rescue:
 		return s.rescued()
-	case c.Kind == schema.Foreign && c.Default:
-		return "CASE WHEN " + name + " IS NULL THEN (" + c.fallback + ") ELSE " + s.converted(i) + " END"
-	case c.Kind == schema.Foreign && c.NotNull:
-		return s.converted(i)
 	case c.Kind == schema.Foreign:
-		return "CASE WHEN " + name + " IS NULL THEN NULL ELSE " + s.converted(i) + " END"
+		return s.converted(i)
 	case c.Default:
 		return "COALESCE(" + name + ", (" + c.fallback + "))"
 	default:
@@ -110,27 +106,49 @@ func (s *stage) value(i int) string {
 	}
 }
 
-// converted is the SQL of column i's text in the column's own type, its zero value when the text does not convert.
+// converted is the SQL of column i's value: of its text when that converts, else of its zero value; then its default. The
+// choice is between texts, as the engine has no choice between arrays.
 func (s *stage) converted(i int) string {
-	return "COALESCE(" + s.cast(i) + ", " + zero(s.cols[i].Type) + ")"
+	c, name, zero := s.cols[i], s.names[i], zeroText(s.cols[i].Type)
+	choice := "CASE WHEN " + s.cast(i) + " IS NOT NULL THEN " + s.text(i)
+	switch {
+	case c.Default:
+		choice += " WHEN " + name + " IS NOT NULL AND " + zero + " IS NOT NULL THEN " + zero +
+			" ELSE CAST(CAST((" + c.fallback + ") AS " + c.Type + ") AS VARCHAR)"
+	case c.NotNull:
+		choice += " ELSE " + zero
+	default:
+		choice += " WHEN " + name + " IS NOT NULL THEN " + zero
+	}
+	return "CAST(" + choice + " END AS " + c.Type + ")"
+}
+
+// text is the SQL of what column i's value is converted from. JSON takes any text: as JSON where it is some, else as a
+// JSON string.
+func (s *stage) text(i int) string {
+	name := s.names[i]
+	if s.cols[i].Type == "JSON" {
+		return "CASE WHEN json_valid(" + name + ") THEN " + name + " ELSE to_json(" + name + ")::VARCHAR END"
+	}
+	return name
 }
 
 // cast is the SQL of column i's text in the column's own type, NULL when the text does not convert.
 func (s *stage) cast(i int) string {
-	name, to := s.names[i], s.cols[i].Type
-	if to == "JSON" { // takes any text: as JSON where it is some, else as a JSON string
-		return "CASE WHEN json_valid(" + name + ") THEN " + name + " ELSE to_json(" + name + ")::VARCHAR END::JSON"
+	to := s.cols[i].Type
+	if strings.HasSuffix(to, "]") || strings.HasPrefix(to, "STRUCT(") || strings.HasPrefix(to, "MAP(") || strings.HasPrefix(to, "UNION(") {
+		return "TRY(CAST(" + s.text(i) + " AS " + to + "))" // TRY_CAST makes NULL of an element that does not convert
 	}
-	return "TRY_CAST(" + name + " AS " + to + ")"
+	return "TRY_CAST(" + s.text(i) + " AS " + to + ")"
 }
 
-// zero is the SQL of a type's zero value: that of the first of these texts which converts, else NULL.
-func zero(to string) string {
-	var tries []string
-	for _, text := range [...]string{"0", "", "1970-01-01", "00:00:00", "00:00:00+00", "00000000-0000-0000-0000-000000000000", "[]", "{}"} {
-		tries = append(tries, "TRY_CAST("+literal(text)+" AS "+to+")")
+// zeroText is the SQL of the text of a type's zero value: the first of these texts which converts, else NULL.
+func zeroText(to string) string {
+	var tries strings.Builder
+	for _, text := range [...]string{"", "0", "1970-01-01", "00:00:00", "00:00:00+00", "00000000-0000-0000-0000-000000000000", "[]", "{}"} {
+		fmt.Fprintf(&tries, " WHEN TRY_CAST(%[1]s AS %[2]s) IS NOT NULL THEN %[1]s", literal(text), to)
 	}
-	return "COALESCE(" + strings.Join(tries, ", ") + ")"
+	return "CASE" + tries.String() + " END"
 }
 
 // lost is the SQL of whether column i's text does not convert.
