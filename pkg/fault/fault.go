@@ -106,14 +106,18 @@ func CodeOf(err error) string {
 
 // TextOf returns what the caller may read of err; it is empty when the kind is Internal.
 func TextOf(err error) string {
-	if Of(err) == Internal {
-		return ""
-	}
 	var e *Error
-	if errors.As(err, &e) {
+	var k Kind
+	switch {
+	case Of(err) == Internal:
+		return ""
+	case errors.As(err, &e):
 		return e.Text
+	case errors.As(err, &k):
+		return err.Error()
+	default: // an ended context, wrapped in words that were not meant for the caller
+		return string(Canceled)
 	}
-	return err.Error()
 }
 
 // AfterOf returns when the same call may succeed, 0 when err does not say.

@@ -39,7 +39,7 @@ func TestOf(t *testing.T) {
 		{"a cause stays inside", New(Busy, "full", "disk full").Because(errPlain), Busy, "full", "disk full"},
 		{"a cause of another kind", New(Invalid, "bad", "bad").Because(fmt.Errorf("c: %w", NotFound)), Invalid, "bad", "bad"},
 		{"the first of two kinds", fmt.Errorf("%w, %w", Busy, NotFound), Busy, "busy", "busy, not found"},
-		{"a canceled context", fmt.Errorf("query: %w", context.Canceled), Canceled, "canceled", "query: context canceled"},
+		{"a canceled context", fmt.Errorf("query: %w", context.Canceled), Canceled, "canceled", "canceled"},
 		{"a kind before a canceled context", fmt.Errorf("%w: %w", context.Canceled, Closed), Closed, "closed", "context canceled: closed"},
 		{"a deadline", fmt.Errorf("query: %w", context.DeadlineExceeded), Internal, "internal", ""},
 	} {

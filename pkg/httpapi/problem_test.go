@@ -30,7 +30,7 @@ func TestProblemOf(t *testing.T) {
 		{"limited", fault.New(fault.Limited, "slow_down", "wait"), 429, "slow_down", "wait"},
 		{"busy", fault.New(fault.Busy, "disk_low", "disk"), 503, "disk_low", "disk"},
 		{"closed", fault.New(fault.Closed, "shutting_down", "bye"), 503, "shutting_down", "bye"},
-		{"gone client", context.Canceled, 499, "canceled", "context canceled"},
+		{"gone client", fmt.Errorf("read /srv/data: %w", context.Canceled), 499, "canceled", "canceled"},
 		{"deadline", context.DeadlineExceeded, 503, "deadline", "the server did not finish in time"},
 		{"wrong method", fault.New(fault.Invalid, "method_not_allowed", "not PUT").Because(errMethod), 405, "method_not_allowed", "not PUT"},
 		{"internal stays inside", errors.New("password=hunter2"), 500, "internal", "the server failed; its log has the reason under this request_id"},
