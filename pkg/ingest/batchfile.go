@@ -20,7 +20,7 @@ type file interface {
 type opener func(path string, length int64) (file, error)
 
 // Zeros are written ahead of the rows once a file has had fillAfter writes, of fillBelow bytes or less on average: as much
-// as the next fillFor writes are likely to need. Over blocks that are there already, a sync takes little more than half
+// as the next fillFor writes are likely to need. Over blocks that are there already, a sync takes about two thirds of
 // the time: the file's length and its map of blocks need not be written too. Files of which less is known, and those
 // with large writes, where a sync has enough else to do, stay as they are.
 const (

@@ -92,9 +92,8 @@ func (e *engine) open(path string, cfg Config) error {
 // setting is one of the engine's settings, with its value as the engine prints it.
 type setting struct{ name, value string }
 
-// blockSize is that of files that we make, in bytes. While rows are appended the engine pins two blocks for each column, so
-// with its own 256 KiB a table of 1,000 columns would take all of half a gigabyte and then fail; with these one of 2,000
-// fits the default memory_limit. Loads of narrow tables take a few percent longer.
+// blockSize is that of files that we make, in bytes. While rows are appended the engine holds blocks for each column, and
+// with its own of 256 KiB a table of 1,500 columns does not fit half a gigabyte: docs/adr/0007-duckdb-memory.md.
 const blockSize = 16 << 10
 
 // sizing is what the configuration says. temp_directory cannot be set once external access is off, so it comes first.

@@ -53,20 +53,26 @@ const columnsAtOnce = 50
 
 // AddColumns adds cols; one that exists already is left as it is.
 func (d *Destination) AddColumns(ctx context.Context, table schema.Table, cols []schema.Column) error {
+	const what = "add columns to"
+	var made bool
+	err := d.change(ctx, what, table, func(e *engine, w *conn) (err error) {
+		made, err = e.makeAnew(w, table, cols)
+		return err
+	})
+	if made || err != nil {
+		return err
+	}
 	for part := range slices.Chunk(cols, columnsAtOnce) {
-		made := false
-		err := d.change(ctx, "add columns to", table, func(e *engine, w *conn) (err error) {
-			if made, err = e.makeAnew(w, table, cols); made || err != nil {
-				return err
-			}
-			for _, c := range part {
-				if err := w.exec("ALTER TABLE " + e.path(table) + " ADD COLUMN IF NOT EXISTS " + define(c)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if made || err != nil {
+		if err := d.change(ctx, what, table, func(e *engine, w *conn) error { return e.addColumns(w, table, part) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *engine) addColumns(w *conn, table schema.Table, cols []schema.Column) error {
+	for _, c := range cols {
+		if err := w.exec("ALTER TABLE " + e.path(table) + " ADD COLUMN IF NOT EXISTS " + define(c)); err != nil {
 			return err
 		}
 	}
@@ -86,8 +92,8 @@ func (e *engine) makeAnew(w *conn, table schema.Table, cols []schema.Column) (bo
 	if err != nil || !slices.Equal(described, rowIDOnly) {
 		return false, err
 	}
-	of := " WHERE database_name = " + literal(e.catalog) + " AND schema_name = " + literal(schemaOf(table)) +
-		" AND table_name = " + literal(table.Name())
+	of := " WHERE database_name = " + literal(e.catalog) + " AND lower(schema_name) = " + literal(fold(schemaOf(table))) +
+		" AND lower(table_name) = " + literal(fold(table.Name()))
 	rows, err := w.rows("(SELECT '' FROM " + e.path(table) + " LIMIT 1) UNION ALL SELECT '' FROM duckdb_constraints()" + of +
 		" UNION ALL SELECT '' FROM duckdb_indexes()" + of)
 	if err != nil || len(rows) > 0 {

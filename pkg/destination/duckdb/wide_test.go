@@ -98,6 +98,7 @@ func TestAddColumnsInParts(t *testing.T) {
 		{"made by us", "CREATE TABLE t (__row_id VARCHAR)", "0"},
 		{"with a row", "CREATE TABLE t (__row_id VARCHAR); INSERT INTO t VALUES ('x')", "1"},
 		{"with a constraint", "CREATE TABLE t (__row_id VARCHAR UNIQUE)", "0"},
+		{"with a constraint, in capitals", "CREATE TABLE T (__row_id VARCHAR UNIQUE)", "0"},
 		{"with a check", "CREATE TABLE t (__row_id VARCHAR CHECK (__row_id <> 'y'))", "0"},
 		{"with an index", "CREATE TABLE t (__row_id VARCHAR); CREATE INDEX i ON t (__row_id)", "0"},
 		{"with a default", "CREATE TABLE t (__row_id VARCHAR DEFAULT 'x')", "0"},
