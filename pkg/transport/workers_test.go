@@ -89,9 +89,7 @@ func TestPoisonBatchDiesAndIsReplayed(t *testing.T) {
 				}
 				p.wait(p.insert("1", "events", 3), StateLoaded) // the queue flows
 				dead := p.wantDead(1)
-				if p.blobsLeft() != 1 {
-					t.Errorf("got %d blobs, want that of the dead batch", p.blobsLeft())
-				}
+				await(t, "the blobs left are not that of the dead batch alone", func() bool { return p.blobsLeft() == 1 })
 				mend()
 				if err := p.graves.Replay(t.Context(), "1", dead[0].ID); err != nil {
 					t.Fatal(err)
