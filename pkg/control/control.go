@@ -14,6 +14,10 @@ type Store interface {
 	Batches() Batches
 	// Dead keeps the batches that could not be loaded.
 	Dead() Dead
+	// Columns remembers which batch made a column.
+	Columns() Columns
+	// Keys remembers inserts by their idempotency keys.
+	Keys() Keys
 	// Prune forgets the loaded batches that were settled before the time. Others are kept.
 	Prune(ctx context.Context, before time.Time) error
 	// Close frees the connections.
@@ -47,6 +51,59 @@ type Dead interface {
 	Revive(ctx context.Context, id string) error
 	// Forget removes the record of the dead batch id; one that is not dead is fault.NotFound.
 	Forget(ctx context.Context, id string) error
+}
+
+// Columns remembers which batch made a column, and of what kind it was then.
+type Columns interface {
+	// Note remembers the columns, all or none. What was noted of the same column before is replaced: it was never made,
+	// or was dropped since.
+	Note(ctx context.Context, cols []Column) error
+	// List gives the columns noted of destination's table, in no order.
+	List(ctx context.Context, destination string, table schema.Table) ([]Column, error)
+}
+
+// Column is a column that was made for a batch.
+type Column struct {
+	Destination string
+	Table       schema.Table
+	Name        string
+	Kind        schema.Kind
+	Batch       string    // the first one with a value for it
+	Made        time.Time // in microseconds
+}
+
+// Keys remembers inserts by their idempotency keys, so that one that is sent again is answered again and not stored
+// again.
+type Keys interface {
+	// Remember notes the inserts durably, all or none. One whose key is known already is left as it was.
+	Remember(ctx context.Context, inserts []KeyedInsert) error
+	// Find returns the insert of destination with that key, or fault.NotFound.
+	Find(ctx context.Context, destination string, key Digest) (KeyedInsert, error)
+	// Forget forgets the inserts made before the time, and of the others the oldest while there are more than most. It
+	// returns how many are left, when the oldest of them was made (zero if none), and how many went early, for most.
+	Forget(ctx context.Context, before time.Time, most int) (KeysLeft, error)
+}
+
+// Digest stands for an idempotency key or a body: the first 128 bits of its SHA-256.
+type Digest [16]byte
+
+// KeyedInsert is an insert that had an idempotency key, with what it was answered.
+type KeyedInsert struct {
+	Destination string
+	Key         Digest
+	Body        Digest // of the body and all else that makes two inserts the same
+	Receipt     string
+	Batch       string
+	Rows        int
+	RowIDs      []string // when they were asked for
+	Made        time.Time
+}
+
+// KeysLeft is what Forget left.
+type KeysLeft struct {
+	Count  int
+	Oldest time.Time
+	Early  int
 }
 
 // State is how far a batch has come.

@@ -295,14 +295,7 @@ func checkTables(t *testing.T, s control.Store) {
 }
 
 func checkCreated(t *testing.T, s control.Store) {
-	for name, want := range map[string]time.Time{
-		"zero":           {},
-		"in summer":      created(0),
-		"1970":           time.Unix(0, 0),
-		"before 1970":    time.Date(1969, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
-		"far":            time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
-		"now, monotonic": time.Now(),
-	} {
+	for name, want := range moments() {
 		b := batch(t, name, 0)
 		b.Created = want
 		ship(t, s, b)

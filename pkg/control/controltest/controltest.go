@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
-	"github.com/scratchdata/scratchdata/pkg/fault"
-	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
 // exact is how exactly times are kept. Dead batches are replayed by the time of their death, which is copied through
@@ -22,10 +19,22 @@ const exact = time.Microsecond
 // Run tests the store that open opens. Each subtest has the words of the promise that it checks and an empty store of its
 // own, which the suite closes.
 func Run(t *testing.T, open func(t *testing.T) control.Store) {
-	for _, tt := range []struct {
-		promise string
-		check   func(t *testing.T, s control.Store)
-	}{
+	for _, tt := range slices.Concat(batchPromises(), columnPromises(), keyPromises()) {
+		t.Run(tt.words, func(t *testing.T) {
+			tt.check(t, started(t, open(t)))
+		})
+	}
+}
+
+// promise is one sentence of the port with its check.
+type promise struct {
+	words string
+	check func(t *testing.T, s control.Store)
+}
+
+// batchPromises are those of the store itself, of Batches and of Dead.
+func batchPromises() []promise {
+	return []promise{
 		{"each part is safe for concurrent use", checkConcurrent},
 		{"Prune forgets the loaded batches that were settled before the time", checkPrune},
 		{"Prune keeps others", checkPruneKeeps},
@@ -61,30 +70,38 @@ func Run(t *testing.T, open func(t *testing.T) control.Store) {
 		{"Settled is zero until loaded or dead", checkSettled},
 		{"Settled is the same wherever it is read, also through JSON", checkSettledExact},
 		{"Settled tells a death from the one before", checkDeaths},
-	} {
-		t.Run(tt.promise, func(t *testing.T) {
-			tt.check(t, started(t, open(t)))
-		})
 	}
 }
 
 // RunDurable tests that the memory outlives the store. fresh returns what opens one new, empty place again and again.
 func RunDurable(t *testing.T, fresh func(t *testing.T) (open func() control.Store)) {
-	t.Run("What became of a batch is kept when the store is closed", func(t *testing.T) {
-		open := fresh(t)
-		s := open()
-		want := everyState(t, s)
-		if err := s.Close(); err != nil {
-			t.Fatalf("close: %v", err)
-		}
-		wantKept(t, started(t, open()), want)
-	})
-	t.Run("What became of a batch is kept when the process dies", func(t *testing.T) {
-		open := fresh(t)
-		want := everyState(t, started(t, open()))
-		// The first store is not closed, as after a crash.
-		wantKept(t, started(t, open()), want)
-	})
+	for _, tt := range []struct {
+		what string
+		make func(t *testing.T, s control.Store) (wantKept func(t *testing.T, s control.Store))
+	}{
+		{"What became of a batch", func(t *testing.T, s control.Store) func(t *testing.T, s control.Store) {
+			want := everyState(t, s)
+			return func(t *testing.T, s control.Store) { wantKept(t, s, want) }
+		}},
+		{"What was noted of columns", someColumns},
+		{"What was remembered by keys", someKeys},
+	} {
+		t.Run(tt.what+" is kept when the store is closed", func(t *testing.T) {
+			open := fresh(t)
+			s := open()
+			kept := tt.make(t, s)
+			if err := s.Close(); err != nil {
+				t.Fatalf("close: %v", err)
+			}
+			kept(t, started(t, open()))
+		})
+		t.Run(tt.what+" is kept when the process dies", func(t *testing.T) {
+			open := fresh(t)
+			kept := tt.make(t, started(t, open()))
+			// The first store is not closed, as after a crash.
+			kept(t, started(t, open()))
+		})
+	}
 }
 
 // everyState puts a batch in each state into s and gives what s says of them.
@@ -218,151 +235,4 @@ func checkPruneKeeps(t *testing.T, s control.Store) {
 	want = slices.DeleteFunc(want, func(b control.Batch) bool { return b.State == control.StateLoaded })
 	wantKept(t, s, want)
 	wantUnknown(t, s, "loaded")
-}
-
-// started closes s when the test ends.
-func started(t *testing.T, s control.Store) control.Store {
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return s
-}
-
-// created is when the batch of number n was opened for rows: one of a lower number was before.
-func created(n int) time.Time {
-	return time.Date(2026, 5, 4, 3, 2, 1, 987654000, time.FixedZone("", 2*60*60)).Add(time.Duration(n) * exact)
-}
-
-// batch is one that nobody has told the store of.
-func batch(t *testing.T, id string, n int) control.Batch {
-	t.Helper()
-	return control.Batch{ID: id, Destination: "1", Table: table(t, "events"), State: control.StateShipped, Rows: 10, Bytes: 1000,
-		Message: []byte("message of " + id), Created: created(n)}
-}
-
-func table(t *testing.T, name string) schema.Table {
-	t.Helper()
-	parsed, err := schema.ParseTable(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed
-}
-
-func ship(t *testing.T, s control.Store, b control.Batch) {
-	t.Helper()
-	if err := s.Batches().Shipped(t.Context(), b); err != nil {
-		t.Fatalf("shipped %s: %v", b.ID, err)
-	}
-}
-
-func attempt(t *testing.T, s control.Store, b control.Batch) {
-	t.Helper()
-	if _, err := s.Batches().Attempt(t.Context(), b); err != nil {
-		t.Fatalf("attempt %s: %v", b.ID, err)
-	}
-}
-
-func settle(t *testing.T, s control.Store, id string, o control.Outcome) {
-	t.Helper()
-	if err := s.Batches().Settle(t.Context(), id, o); err != nil {
-		t.Fatalf("settle %s as %s: %v", id, o.State, err)
-	}
-}
-
-// load makes b known and loaded, with a row less than its file has and 2 rescued values.
-func load(t *testing.T, s control.Store, b control.Batch) {
-	t.Helper()
-	ship(t, s, b)
-	settle(t, s, b.ID, control.Outcome{State: control.StateLoaded, Rows: b.Rows - 1, Rescued: 2})
-}
-
-// bury makes b known and dead.
-func bury(t *testing.T, s control.Store, b control.Batch) {
-	t.Helper()
-	ship(t, s, b)
-	settle(t, s, b.ID, control.Outcome{State: control.StateDead, Reason: "why " + b.ID + " died"})
-}
-
-func revive(t *testing.T, s control.Store, id string) {
-	t.Helper()
-	if err := s.Dead().Revive(t.Context(), id); err != nil {
-		t.Fatalf("revive %s: %v", id, err)
-	}
-}
-
-func forget(t *testing.T, s control.Store, id string) {
-	t.Helper()
-	if err := s.Dead().Forget(t.Context(), id); err != nil {
-		t.Fatalf("forget %s: %v", id, err)
-	}
-}
-
-func prune(t *testing.T, s control.Store, before time.Time) {
-	t.Helper()
-	if err := s.Prune(t.Context(), before); err != nil {
-		t.Fatalf("prune: %v", err)
-	}
-}
-
-func find(t *testing.T, s control.Store, id string) control.Batch {
-	t.Helper()
-	b, err := s.Batches().Find(t.Context(), id)
-	if err != nil {
-		t.Fatalf("find %s: %v", id, err)
-	}
-	return b
-}
-
-// wantBatch finds want by its id. Whether it is settled must be as in want, but not when.
-func wantBatch(t *testing.T, s control.Store, want control.Batch) {
-	t.Helper()
-	wantSame(t, find(t, s, want.ID), want)
-}
-
-func wantSame(t *testing.T, got, want control.Batch) {
-	t.Helper()
-	if text(got) != text(want) {
-		t.Errorf("batch\n got %s\nwant %s", text(got), text(want))
-	}
-}
-
-func text(b control.Batch) string {
-	return fmt.Sprintf("%q of %q, table %q, %s, %d rows, %d bytes, %d rescued, %d attempts, reason %q, message %q, created %s, settled %t",
-		b.ID, b.Destination, b.Table, b.State, b.Rows, b.Bytes, b.Rescued, b.Attempts, b.Reason, b.Message,
-		b.Created.UTC().Truncate(exact).Format(time.RFC3339Nano), !b.Settled.IsZero())
-}
-
-func wantUnknown(t *testing.T, s control.Store, id string) {
-	t.Helper()
-	if b, err := s.Batches().Find(t.Context(), id); !errors.Is(err, fault.NotFound) {
-		t.Errorf("find %s: got %s and %v, want fault.NotFound", id, text(b), err)
-	}
-}
-
-// wantDead holds that the dead batches of destination are those with the ids, in this order, each as Find gives it.
-func wantDead(t *testing.T, s control.Store, destination string, ids ...string) {
-	t.Helper()
-	list, err := s.Dead().List(t.Context(), destination)
-	if err != nil {
-		t.Fatalf("list: %v", err)
-	}
-	var got []string
-	for _, b := range list {
-		got = append(got, b.ID)
-		wantBatch(t, s, b)
-	}
-	if !slices.Equal(got, ids) {
-		t.Errorf("dead of %q: got %s, want %s", destination, strings.Join(got, ", "), strings.Join(ids, ", "))
-	}
-}
-
-func wantPending(t *testing.T, s control.Store, want int, oldest time.Time) {
-	t.Helper()
-	n, since, err := s.Batches().Pending(t.Context())
-	if err != nil || n != want || !since.Equal(oldest) {
-		t.Errorf("pending: got %d since %v and %v, want %d since %v", n, since, err, want, oldest)
-	}
 }

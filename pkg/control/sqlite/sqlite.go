@@ -26,11 +26,11 @@ const readers = 4
 // pruneAtOnce is how many records a transaction of Prune removes, so that no other write waits long.
 const pruneAtOnce = 1000
 
-// store is the whole store; batches and dead are views of it.
+// store is the whole store; batches, dead, columns and keys are views of it.
 //
 // Most commits need no sync: should a power loss take the last of them, a batch is noted as shipped, or tried, once more
-// when its message comes again. A batch's end is synced, as its message is deleted right after it, and so is what a
-// person asks for. A sync takes all commits before it along, also those of the other connection.
+// when its message comes again. A batch's end is synced, as its message is deleted right after it, and so are columns
+// and keys, which nobody tells of again, and what a person asks for. A sync takes all commits before it along, also those of the other connection.
 type store struct {
 	file   string
 	writes sync.Mutex // one transaction at a time, so that none finds the file locked by the other connection and sleeps
@@ -77,6 +77,12 @@ func (s *store) Batches() control.Batches { return batches{s} }
 
 // Dead implements control.Store.
 func (s *store) Dead() control.Dead { return dead{s} }
+
+// Columns implements control.Store.
+func (s *store) Columns() control.Columns { return columns{s} }
+
+// Keys implements control.Store.
+func (s *store) Keys() control.Keys { return keys{s} }
 
 // Prune implements control.Store.
 func (s *store) Prune(ctx context.Context, before time.Time) error {

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/control/controltest"
 	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
 func openFile(t testing.TB, file string) *store {
@@ -68,6 +68,9 @@ func calls(ctx context.Context, s control.Store) map[string]error {
 	_, find := s.Batches().Find(ctx, b.ID)
 	_, _, pending := s.Batches().Pending(ctx)
 	_, list := s.Dead().List(ctx, "")
+	_, noted := s.Columns().List(ctx, "1", schema.Table{})
+	_, key := s.Keys().Find(ctx, "1", control.Digest{})
+	_, left := s.Keys().Forget(ctx, time.Now(), 1)
 	return map[string]error{
 		"Shipped": s.Batches().Shipped(ctx, b),
 		"Attempt": attempt, "Find": find, "Pending": pending, "List": list,
@@ -77,6 +80,11 @@ func calls(ctx context.Context, s control.Store) map[string]error {
 		"Revive":        s.Dead().Revive(ctx, b.ID),
 		"Forget":        s.Dead().Forget(ctx, b.ID),
 		"Prune":         s.Prune(ctx, time.Now()),
+		"Note":          s.Columns().Note(ctx, []control.Column{{Name: "a"}}),
+		"List columns":  noted,
+		"Remember":      s.Keys().Remember(ctx, []control.KeyedInsert{{Receipt: "a"}}),
+		"Find key":      key,
+		"Forget keys":   left,
 	}
 }
 
@@ -92,14 +100,18 @@ func TestOpenMigratesOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "control.db")
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
+	steps, err := migrations.ReadDir("migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 3 {
 		s, err := Open(t.Context(), Config{File: file}, log)
 		if err != nil {
 			t.Fatal(err)
 		}
 		closeStore(t, s)
-		if got := strings.Count(out.String(), "tables brought up to date"); got != 1 {
-			t.Errorf("got %d migrations, want 1 in all:\n%s", got, out.String())
+		if got := strings.Count(out.String(), "tables brought up to date"); got != len(steps) {
+			t.Errorf("got %d migrations, want %d in all:\n%s", got, len(steps), out.String())
 		}
 	}
 }
@@ -299,65 +311,6 @@ func TestEndedContext(t *testing.T) {
 	if s, err := Open(ended, Config{File: filepath.Join(t.TempDir(), "control.db")}, slog.New(slog.DiscardHandler)); err == nil || s != nil {
 		t.Errorf("open: got %v, want an error", err)
 	}
-}
-
-// TestEndsAreSynced holds which commits survive a power loss: after a batch's end its message is deleted.
-func TestEndsAreSynced(t *testing.T) {
-	s := openNew(t)
-	for _, tt := range []struct {
-		name string
-		stmt statement
-		want string // of pragma synchronous: 1 is normal, 2 is full
-	}{
-		{"shipped", s.stmts.shipped, "1"}, {"attempt", s.stmts.attempt, "1"}, {"failed", s.stmts.failed, "1"},
-		{"loaded", s.stmts.loaded, "2"}, {"dead", s.stmts.dead, "2"}, {"forget", s.stmts.forget, "2"},
-	} {
-		var got string
-		if err := tt.stmt.db.QueryRowContext(t.Context(), "pragma synchronous").Scan(&got); err != nil {
-			t.Fatal(err)
-		}
-		if got != tt.want {
-			t.Errorf("%s: got synchronous %s, want %s", tt.name, got, tt.want)
-		}
-	}
-}
-
-// TestQueriesUseTheirIndexes has the statements' texts, as a prepared one does not tell its plan.
-func TestQueriesUseTheirIndexes(t *testing.T) {
-	s := openNew(t)
-	for _, tt := range []struct{ name, query, want string }{
-		{"pending", "select count(*), min(created) from batches where state = 'shipped'", "batches_shipped_idx"},
-		{"list", `select ` + columns + ` from batches where state = 'dead' and (?1 = '' or destination = ?1) order by created, id`,
-			"batches_dead_idx"},
-		{"prune", `delete from batches where id in (select id from batches where state = 'loaded' and settled < ? limit 1000)`,
-			"batches_loaded_idx"},
-	} {
-		if got := plan(t, s.synced, tt.query); !strings.Contains(got, tt.want) || strings.Contains(got, "TEMP B-TREE FOR ORDER") {
-			t.Errorf("%s: got the plan %q, want %s and no sort", tt.name, got, tt.want)
-		}
-	}
-}
-
-func plan(t *testing.T, db *sql.DB, query string) string {
-	t.Helper()
-	rows, err := db.QueryContext(t.Context(), "explain query plan "+query, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close() //nolint:errcheck // read to its end below
-	var steps []string
-	for rows.Next() {
-		var id, parent, unused int
-		var detail string
-		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-			t.Fatal(err)
-		}
-		steps = append(steps, detail)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return strings.Join(steps, "; ")
 }
 
 func TestConfig(t *testing.T) {

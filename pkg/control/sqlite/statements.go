@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
@@ -20,24 +22,46 @@ type statements struct {
 	shipped, attempt, failed, revive, prune statement // fast
 	loaded, dead, forget                    statement // synced
 	find, pending, list                     statement // read
+
+	note  statement // synced
+	noted statement // read
+
+	remember, rememberMany, more   statement // synced
+	forgetBefore, forgetOver, less statement // fast
+	findKey, keysLeft              statement // read
 }
 
-// columns is what scan reads.
-const columns = "id, destination, tbl, state, row_count, bytes, rescued, attempts, reason, message, created, settled"
+// fields is what scan reads.
+const fields = "id, destination, tbl, state, row_count, bytes, rescued, attempts, reason, message, created, settled"
 
 // insert notes a new batch with the number of attempts that follows it.
 const insert = `insert into batches (id, destination, tbl, row_count, bytes, message, created, state, attempts)
 	values (?, ?, ?, ?, ?, ?, ?, 'shipped', `
 
-// prepare prepares all statements. The states are written out, as SQLite uses a partial index only then.
+// prepared says which text becomes which statement of which pool.
+type prepared struct {
+	stmt *statement
+	db   *sql.DB
+	text string
+}
+
+// prepare prepares all statements.
 func (s *store) prepare(ctx context.Context) error {
-	for _, p := range []struct {
-		stmt *statement
-		db   *sql.DB
-		text string
-	}{
+	for _, p := range slices.Concat(s.ofBatches(), s.ofColumns(), s.ofKeys()) {
+		stmt, err := p.db.PrepareContext(ctx, p.text)
+		if err != nil {
+			return fmt.Errorf("prepare %.40q: %w", p.text, err)
+		}
+		*p.stmt = statement{stmt, p.db}
+	}
+	return nil
+}
+
+// ofBatches has the statements of batches and dead. The states are written out, as SQLite uses a partial index only then.
+func (s *store) ofBatches() []prepared {
+	return []prepared{
 		{&s.stmts.shipped, s.fast, insert + `0) on conflict (id) do nothing`},
-		{&s.stmts.attempt, s.fast, insert + `1) on conflict (id) do update set attempts = attempts + 1 returning ` + columns},
+		{&s.stmts.attempt, s.fast, insert + `1) on conflict (id) do update set attempts = attempts + 1 returning ` + fields},
 		{&s.stmts.failed, s.fast, `update batches set reason = ? where id = ? and state = 'shipped'`},
 		{&s.stmts.revive, s.fast, `update batches set state = 'shipped', attempts = 0, settled = null
 			where id = ? and state = 'dead'`},
@@ -48,18 +72,41 @@ func (s *store) prepare(ctx context.Context) error {
 		{&s.stmts.dead, s.synced, `update batches set state = 'dead', reason = ?, settled = ?
 			where id = ? and state = 'shipped'`},
 		{&s.stmts.forget, s.synced, `delete from batches where id = ? and state = 'dead'`},
-		{&s.stmts.find, s.read, `select ` + columns + ` from batches where id = ?`},
+		{&s.stmts.find, s.read, `select ` + fields + ` from batches where id = ?`},
 		{&s.stmts.pending, s.read, `select count(*), min(created) from batches where state = 'shipped'`},
-		{&s.stmts.list, s.read, `select ` + columns + ` from batches
+		{&s.stmts.list, s.read, `select ` + fields + ` from batches
 			where state = 'dead' and (?1 = '' or destination = ?1) order by created, id`},
-	} {
-		stmt, err := p.db.PrepareContext(ctx, p.text)
-		if err != nil {
-			return fmt.Errorf("prepare %.40q: %w", p.text, err)
-		}
-		*p.stmt = statement{stmt, p.db}
 	}
-	return nil
+}
+
+func (s *store) ofColumns() []prepared {
+	return []prepared{
+		{&s.stmts.note, s.synced, `insert or replace into columns (destination, tbl, name, kind, batch, made)
+			values (?, ?, ?, ?, ?, ?)`},
+		{&s.stmts.noted, s.read, `select name, kind, batch, made from columns where destination = ? and tbl = ?`},
+	}
+}
+
+// ofKeys has the statements of keys. Those of forget take a limit, which must not be below zero: that would be none.
+func (s *store) ofKeys() []prepared {
+	const row = `(?, ?, ?, ?, ?, ?, ?, ?)`
+	remember := func(rows string) string {
+		return `insert into keyed_inserts (destination, key, body, receipt, batch, row_count, row_ids, made)
+			values ` + rows + ` on conflict (destination, key) do nothing`
+	}
+	return []prepared{
+		{&s.stmts.remember, s.synced, remember(row)},
+		{&s.stmts.rememberMany, s.synced, remember(strings.Repeat(row+`, `, rememberAtOnce-1) + row)},
+		{&s.stmts.more, s.synced, `update keyed_total set n = n + ?`},
+		{&s.stmts.forgetBefore, s.fast, `delete from keyed_inserts where rowid in
+			(select rowid from keyed_inserts where made < ? order by made limit ?)`},
+		{&s.stmts.forgetOver, s.fast, `delete from keyed_inserts where rowid in
+			(select rowid from keyed_inserts order by made limit max(0, min((select n from keyed_total) - ?, ?)))`},
+		{&s.stmts.less, s.fast, `update keyed_total set n = n - ?`},
+		{&s.stmts.findKey, s.read, `select body, receipt, batch, row_count, row_ids, made from keyed_inserts
+			where destination = ? and key = ?`},
+		{&s.stmts.keysLeft, s.read, `select n, (select min(made) from keyed_inserts) from keyed_total`},
+	}
 }
 
 // scan reads one batch.

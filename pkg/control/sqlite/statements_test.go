@@ -1,0 +1,77 @@
+package sqlite
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+)
+
+// TestEndsAreSynced holds which commits survive a power loss: after a batch's end its message is deleted, and a column or a
+// key is told of once.
+func TestEndsAreSynced(t *testing.T) {
+	s := openNew(t)
+	for _, tt := range []struct {
+		name string
+		stmt statement
+		want string // of pragma synchronous: 1 is normal, 2 is full
+	}{
+		{"shipped", s.stmts.shipped, "1"}, {"attempt", s.stmts.attempt, "1"}, {"failed", s.stmts.failed, "1"},
+		{"loaded", s.stmts.loaded, "2"}, {"dead", s.stmts.dead, "2"}, {"forget", s.stmts.forget, "2"},
+		{"note", s.stmts.note, "2"}, {"remember", s.stmts.remember, "2"}, {"forget before", s.stmts.forgetBefore, "1"},
+	} {
+		var got string
+		if err := tt.stmt.db.QueryRowContext(t.Context(), "pragma synchronous").Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if got != tt.want {
+			t.Errorf("%s: got synchronous %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestQueriesUseTheirIndexes has the statements' texts, as a prepared one does not tell its plan.
+func TestQueriesUseTheirIndexes(t *testing.T) {
+	s := openNew(t)
+	for _, tt := range []struct{ name, query, want string }{
+		{"pending", "select count(*), min(created) from batches where state = 'shipped'", "batches_shipped_idx"},
+		{"list", `select ` + fields + ` from batches where state = 'dead' and (?1 = '' or destination = ?1) order by created, id`,
+			"batches_dead_idx"},
+		{"prune", `delete from batches where id in (select id from batches where state = 'loaded' and settled < ? limit 1000)`,
+			"batches_loaded_idx"},
+		{"columns", "select name, kind, batch, made from columns where destination = ? and tbl = 'a'", "USING PRIMARY KEY"},
+		{"find key", "select body from keyed_inserts where destination = ? and key = x'00'",
+			"sqlite_autoindex_keyed_inserts_1 (destination=? AND key=?)"},
+		{"forget before", `delete from keyed_inserts where rowid in
+			(select rowid from keyed_inserts where made < ? order by made limit 1000)`, "keyed_inserts_made_idx (made<?)"},
+		{"forget over", `delete from keyed_inserts where rowid in (select rowid from keyed_inserts order by made
+			limit max(0, min((select n from keyed_total) - ?, 1000)))`, "SCAN keyed_inserts USING COVERING INDEX keyed_inserts_made_idx"},
+		{"left", "select n, (select min(made) from keyed_inserts) from keyed_total where n > ?",
+			"SEARCH keyed_inserts USING COVERING INDEX keyed_inserts_made_idx"},
+	} {
+		if got := plan(t, s.synced, tt.query); !strings.Contains(got, tt.want) || strings.Contains(got, "TEMP B-TREE FOR ORDER") {
+			t.Errorf("%s: got the plan %q, want %s and no sort", tt.name, got, tt.want)
+		}
+	}
+}
+
+func plan(t *testing.T, db *sql.DB, query string) string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "explain query plan "+query, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close() //nolint:errcheck // read to its end below
+	var steps []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, detail)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(steps, "; ")
+}
