@@ -41,7 +41,7 @@ func benchmark(b *testing.B, body []byte) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Reset(body)
-		if _, err := f.Flatten(struct{ io.Reader }{r}, ids, &out, nil); err != nil {
+		if _, err := f.Flatten(struct{ io.Reader }{r}, Options{}, ids, &out, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

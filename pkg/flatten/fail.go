@@ -20,6 +20,8 @@ const (
 	invalid failureKind = iota
 	deep
 	large
+	manyRows
+	manyTables
 )
 
 // fail notes that what is at pos is not valid. At the end of the buffer it means that the row goes on.
@@ -46,6 +48,10 @@ func (f *Flattener) failed() error {
 			"the row nests more than %d levels deep, %s", f.limits.Depth, f.at(f.why.pos))
 	case large:
 		return f.tooLarge()
+	case manyRows:
+		return f.tooManyRows()
+	case manyTables:
+		return f.tooManyTables()
 	}
 	return f.invalid(f.why.pos, f.why.text)
 }

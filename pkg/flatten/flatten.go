@@ -2,7 +2,8 @@
 //
 // It is one pass over the bytes: they are checked against RFC 8259, nested members become columns, the kinds of each
 // column's values are noted, and the row is written with its id. Values are never decoded: strings keep the body's own
-// spelling and numbers their digits.
+// spelling and numbers their digits. Where an object becomes several rows its values are noted first, by their places in
+// the body, and then written as often as they are needed.
 package flatten
 
 import (
@@ -18,11 +19,23 @@ type Limits struct {
 	Depth    int // most levels of objects and arrays in a row, the row's own object being the first
 	Columns  int // most columns of a request; values of further ones go to the row's rescued values
 	RowBytes int // most bytes of a row in the body; written, with its names repeated, it may have twice as many
+	Rows     int // most rows that one object may become in Vertical
+	Tables   int // most tables of a request in Multitable, beside its own
+
+	forgetful bool // nothing is remembered: for tests
 }
 
-// DefaultLimits returns 64 levels, 2000 columns and 8 MiB a row.
+// treeBytes is how much is remembered of the shape of a table's rows.
+func (l Limits) treeBytes() int {
+	if l.forgetful {
+		return 0
+	}
+	return l.Columns*nodeBytes + firstRead
+}
+
+// DefaultLimits returns 64 levels, 2000 columns, 8 MiB a row, 10000 rows an object and 100 tables.
 func DefaultLimits() Limits {
-	return Limits{Depth: 64, Columns: 2000, RowBytes: 8 << 20}
+	return Limits{Depth: 64, Columns: 2000, RowBytes: 8 << 20, Rows: 10_000, Tables: 100}
 }
 
 // Sizes of the buffers.
@@ -32,16 +45,23 @@ const (
 	flushSize = 256 << 10 // the output is handed on when it has this many bytes
 	keepSize  = 1 << 20   // a larger buffer is not kept for the next request
 	idRun     = 256       // row ids reserved at a time
+	swell     = 64        // the rows of one object may have as many times the bytes that one row may have in the body
 )
 
-// Flattener flattens one request after the other, horizontally: one row for each object, with the keys and array
-// positions on the way to a value joined by '_'. It remembers the shape of earlier rows, which makes similar ones
-// cheap, so keep and reuse it. It is not safe for concurrent use.
+// Flattener flattens one request after the other. It remembers the shape of earlier rows, which makes similar ones
+// cheap, so keep and reuse it, best for the same table. It is not safe for concurrent use.
 type Flattener struct {
-	limits Limits
-	in     input
-	tree   tree
-	why    failure
+	limits   Limits
+	mode     Mode
+	outlines bool // the mode is one in which an object may become several rows
+	in       input
+	why      failure
+
+	root      *sheet                  // of the body's own table
+	sheet     *sheet                  // of the row at hand
+	sheets    map[schema.Table]*sheet // of other tables
+	scattered schema.Table            // whose rows' other tables these are
+	parts     []*sheet                // those that the request has rows for
 
 	out     []byte // rows not yet handed on are out[:n]; all of its capacity is in its length
 	n       int
@@ -49,6 +69,13 @@ type Flattener struct {
 	ids     *rowid.Source
 	run     rowid.Block
 	rows    int
+
+	// Of the object at hand, when outlines.
+	items   []item
+	arrays  []int  // those of items that are arrays of which the row at hand has an element
+	order   []byte // the name of a column of positions
+	lastKey span   // the last key that was not as expected; none in an array
+	written int    // bytes of its rows
 
 	// Of the row at hand.
 	mark    int       // where it begins in out
@@ -59,55 +86,60 @@ type Flattener struct {
 	cuts    []cut     // members of out that a later one of the same name replaces
 	rescued []byte    // `,"name":value` of what has no column
 	names   nameSet   // of rescued
-	seen    []*column // the request's columns, in order of first appearance
+	fixed   []*column // columns whose values in the row are ours, and stay
 
-	seenOut []schema.Seen
+	seenOut  []schema.Seen
+	partsOut []schema.Part
+}
+
+// outlet is where rows go, and who is told their ids.
+type outlet struct {
+	out  io.Writer
+	each func(rowID []byte)
 }
 
 // New returns a Flattener.
 func New(l Limits) *Flattener {
-	f := &Flattener{limits: l, lead: newLead()}
+	f := &Flattener{limits: l, lead: newLead(), root: newSheet(l), names: newNameSet()}
 	f.in.size, f.in.most = firstRead, l.RowBytes+laterRead
-	f.names = newNameSet()
-	f.tree.reset(l)
 	return f
 }
 
 // Flatten reads one request body, which is an object, an array of objects or objects one after the other, and writes
 // its rows to out. Each Write holds whole rows. A row's id comes from ids unless the object has its own; each, which may
-// be nil, is told it, and must not keep the slice.
+// be nil, is told it, and must not keep the slice. It returns how many rows there are, those of other tables included.
 //
 // After an error what was written is to be thrown away. A mistake in the body is a *fault.Error that names its byte
 // offset, and its line when the body is not an array; errors of body and out are passed on.
-func (f *Flattener) Flatten(body io.Reader, ids *rowid.Source, out io.Writer, each func(rowID []byte)) (int, error) {
-	f.begin(body, ids)
+func (f *Flattener) Flatten(body io.Reader, o Options, ids *rowid.Source, out io.Writer, each func(rowID []byte)) (int, error) {
+	f.begin(body, o, ids)
 	defer f.end()
-	if err := f.body(out, each); err != nil {
+	to := outlet{out, each}
+	if err := f.body(o, to); err != nil {
 		return f.rows, err
 	}
-	return f.rows, f.flush(out)
+	return f.rows, f.flush(to.out)
 }
 
+// Table returns the table of the last Flatten, which an envelope names.
+func (f *Flattener) Table() schema.Table { return f.root.table }
+
 // Seen returns the columns of the last Flatten in order of first appearance, by their unescaped names, with the kinds
-// of the values that its rows hold, and Null. The row id and the rescued values are not among them. It is valid until
-// the next Flatten.
+// of the values that its rows hold, and Null. The row id, the rescued values and rows of other tables are not among
+// them. It is valid until the next Flatten.
 func (f *Flattener) Seen() []schema.Seen {
-	f.seenOut = f.seenOut[:0]
-	for _, c := range f.seen {
-		f.seenOut = append(f.seenOut, schema.Seen{Name: c.name, Kinds: c.kinds})
-	}
+	f.seenOut = f.root.appendSeen(f.seenOut[:0])
 	return f.seenOut
 }
 
-func (f *Flattener) begin(body io.Reader, ids *rowid.Source) {
+func (f *Flattener) begin(body io.Reader, o Options, ids *rowid.Source) {
 	f.in.begin(body)
 	f.ids, f.run = ids, rowid.Block{} // what an earlier request left over would be out of order
 	f.n, f.rows = 0, 0
-	f.seen = f.seen[:0]
-	if f.tree.full() {
-		f.tree.reset(f.limits)
-	}
-	f.tree.names = 0
+	f.mode, f.outlines = o.Mode, o.Mode == Vertical || o.Mode == Multitable
+	f.name(o.Table)
+	f.root.begin(f.limits)
+	f.sheet, f.parts = f.root, f.parts[:0]
 	f.first = f.row + 1
 }
 
@@ -121,7 +153,10 @@ func (f *Flattener) end() {
 	if cap(f.scratch) > keepSize {
 		f.scratch = nil
 	}
-	f.tree.trim()
+	f.endSheets()
+	if cap(f.items) > keepSize/itemSize {
+		f.items = nil
+	}
 	if cap(f.rescued) > keepSize {
 		f.rescued = nil
 	}
@@ -131,7 +166,7 @@ func (f *Flattener) end() {
 }
 
 // body reads the values on the body's top level.
-func (f *Flattener) body(out io.Writer, each func([]byte)) error {
+func (f *Flattener) body(o Options, to outlet) error {
 	if err := f.in.fill(0); err != nil {
 		return err
 	}
@@ -143,77 +178,79 @@ func (f *Flattener) body(out io.Writer, each func([]byte)) error {
 	if !more {
 		return f.invalid(f.in.pos, "want an object or an array of objects")
 	}
-	if f.in.buf[f.in.pos] == '[' {
+	switch {
+	case o.Envelope:
 		f.in.array = true
-		return f.elements(out, each)
+		return f.envelope(to)
+	case f.in.buf[f.in.pos] == '[':
+		f.in.array = true
+		if err := f.elements(to); err != nil {
+			return err
+		}
+		return f.last("the array")
 	}
 	for more && err == nil {
-		if err = f.element(out, each); err == nil {
+		if err = f.element(to); err == nil {
 			more, err = f.in.space()
 		}
 	}
 	return err
 }
 
-// elements reads the array that the body is.
-func (f *Flattener) elements(out io.Writer, each func([]byte)) error {
+// elements reads the array of rows at hand.
+func (f *Flattener) elements(to outlet) error {
 	f.in.pos++
-	if c, err := f.next(); err != nil || c == ']' {
-		return f.last(err)
-	}
-	for {
-		if err := f.element(out, each); err != nil {
+	c, err := f.next("want ',' or ']'")
+	for err == nil && c != ']' {
+		if err = f.element(to); err != nil {
 			return err
 		}
-		switch c, err := f.next(); {
-		case err != nil || c == ']':
-			return f.last(err)
-		case c != ',':
+		if c, err = f.next("want ',' or ']'"); err != nil || c == ']' {
+			break
+		}
+		if c != ',' {
 			return f.invalid(f.in.pos, "want ',' or ']' after an element")
 		}
 		f.in.pos++
-		if _, err := f.next(); err != nil {
-			return err
+		if c, err = f.next("want ',' or ']'"); err == nil && c == ']' {
+			return f.invalid(f.in.pos, "want an object")
 		}
 	}
+	f.in.pos++
+	return err
 }
 
-// next returns the next byte that is no white space, and leaves it unread.
-func (f *Flattener) next() (byte, error) {
+// next returns the next byte that is no white space, and leaves it unread. At the end of the body it says what is wanted.
+func (f *Flattener) next(wanted string) (byte, error) {
 	more, err := f.in.space()
 	if err == nil && !more {
-		err = f.invalid(f.in.pos, "want ',' or ']'")
+		err = f.invalid(f.in.pos, wanted)
 	}
 	return f.in.buf[f.in.pos], err
 }
 
-// last reads the ']' of the array, after which only white space may follow.
-func (f *Flattener) last(err error) error {
-	if err != nil {
-		return err
-	}
-	f.in.pos++
+// last reads the end of the body, after what it consists of.
+func (f *Flattener) last(what string) error {
 	more, err := f.in.space()
 	if err == nil && more {
-		err = f.invalid(f.in.pos, "want nothing after the array")
+		err = f.invalid(f.in.pos, "want nothing after "+what)
 	}
 	return err
 }
 
-// element reads one object of the top level and writes its row.
-func (f *Flattener) element(out io.Writer, each func([]byte)) error {
+// element reads one object of the top level and writes its rows.
+func (f *Flattener) element(to outlet) error {
 	in := &f.in
 	if in.buf[in.pos] != '{' {
 		return f.notObject()
 	}
-	f.nextID()
 	for {
-		f.beginRow()
-		end := f.object(in.pos+1, f.tree.root, 1)
+		f.beginElement()
+		end := f.object(in.pos+1, f.root.tree.root, 1)
 		goesOn := end < 0 && f.why.pos >= in.end && !in.eof
 		switch {
 		case end >= 0 && end-in.pos <= f.limits.RowBytes:
-			if err := f.endRow(out, each); err != nil {
+			if err := f.endElement(to); err != nil {
 				return err
 			}
 			in.pos = end
@@ -224,10 +261,36 @@ func (f *Flattener) element(out io.Writer, each func([]byte)) error {
 			return f.failed()
 		}
 		// The row goes on past what is in memory: read more and parse it again from its start.
-		f.undoRow()
+		if !f.outlines {
+			f.undoRow()
+		}
 		if err := in.fill(in.pos); err != nil {
 			return err
 		}
+	}
+}
+
+// beginElement makes ready for an object of the top level.
+func (f *Flattener) beginElement() {
+	if f.outlines {
+		f.beginOutline()
+		return
+	}
+	f.beginRow()
+}
+
+// endElement writes the rows of an object that was read, or what is not written of its row.
+func (f *Flattener) endElement(to outlet) error {
+	if f.outlines {
+		f.items[0].next = len(f.items)
+	}
+	switch f.mode {
+	case Vertical:
+		return f.explode(to)
+	case Multitable:
+		return f.scatter(0, f.root, link{}, to)
+	default:
+		return f.endRow(to)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 func flat(f *Flattener, body io.Reader) (rows, seen string, err error) {
 	var out bytes.Buffer
 	var ids [][]byte
-	n, err := f.Flatten(body, rowid.NewSource(), &out, func(id []byte) { ids = append(ids, slices.Clone(id)) })
+	n, err := f.Flatten(body, Options{}, rowid.NewSource(), &out, func(id []byte) { ids = append(ids, slices.Clone(id)) })
 	if err == nil && (n != len(ids) || n != bytes.Count(out.Bytes(), []byte{'\n'})) {
 		err = fmt.Errorf("%d rows, %d ids, %d lines", n, len(ids), bytes.Count(out.Bytes(), []byte{'\n'}))
 	}
@@ -249,7 +249,7 @@ func TestNumberKinds(t *testing.T) {
 		{"1e-400", schema.Float},
 	} {
 		f := New(DefaultLimits())
-		if _, err := f.Flatten(strings.NewReader(`{"n":`+tt.in+`}`), rowid.NewSource(), io.Discard, nil); err != nil {
+		if _, err := f.Flatten(strings.NewReader(`{"n":`+tt.in+`}`), Options{}, rowid.NewSource(), io.Discard, nil); err != nil {
 			t.Errorf("%s: %v", tt.in, err)
 			continue
 		}

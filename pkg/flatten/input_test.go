@@ -57,7 +57,7 @@ func TestLongBody(t *testing.T) {
 	body := "[" + strings.Repeat(`{"id":1,"name":"Grace Hopper"},`+"\n", rows-1) + `{"last":true}]`
 	f := New(DefaultLimits())
 	var out wholeRows
-	n, err := f.Flatten(strings.NewReader(body), rowid.NewSource(), &out, nil)
+	n, err := f.Flatten(strings.NewReader(body), Options{}, rowid.NewSource(), &out, nil)
 	if err != nil || n != rows || out.rows != rows {
 		t.Fatalf("got %d rows, %d written, %v; want %d", n, out.rows, err, rows)
 	}
@@ -84,12 +84,12 @@ func (w *wholeRows) Write(b []byte) (int, error) {
 
 func TestOneRowIsOneWrite(t *testing.T) {
 	var out wholeRows
-	_, err := New(DefaultLimits()).Flatten(strings.NewReader(`{"a":1}`), rowid.NewSource(), &out, nil)
+	_, err := New(DefaultLimits()).Flatten(strings.NewReader(`{"a":1}`), Options{}, rowid.NewSource(), &out, nil)
 	if err != nil || out.writes != 1 {
 		t.Errorf("got %d writes, %v; want one", out.writes, err)
 	}
 	out = wholeRows{}
-	_, err = New(DefaultLimits()).Flatten(strings.NewReader(`[]`), rowid.NewSource(), &out, nil)
+	_, err = New(DefaultLimits()).Flatten(strings.NewReader(`[]`), Options{}, rowid.NewSource(), &out, nil)
 	if err != nil || out.writes != 0 {
 		t.Errorf("no rows: got %d writes, %v; want none", out.writes, err)
 	}
@@ -159,7 +159,7 @@ func TestBrokenReader(t *testing.T) {
 	for _, body := range []string{"", "{", `{"a":1}`, `[{"a":1}`, strings.Repeat(`{"a":1}`, 50_000)} {
 		var out bytes.Buffer
 		r := io.MultiReader(strings.NewReader(body), iotest.ErrReader(broken))
-		if _, err := New(DefaultLimits()).Flatten(r, rowid.NewSource(), &out, nil); !errors.Is(err, broken) {
+		if _, err := New(DefaultLimits()).Flatten(r, Options{}, rowid.NewSource(), &out, nil); !errors.Is(err, broken) {
 			t.Errorf("%.20q: got %v, want %v", body, err, broken)
 		}
 	}
@@ -177,7 +177,7 @@ func TestBrokenWriter(t *testing.T) {
 	full := errors.New("disk full")
 	for _, body := range []string{`{"a":1}`, strings.Repeat(`{"a":1}`, 50_000), "[" + strings.Repeat(`{"a":1},`, 50_000) + "{}]"} {
 		f := New(DefaultLimits())
-		if _, err := f.Flatten(strings.NewReader(body), rowid.NewSource(), failing{full}, nil); !errors.Is(err, full) {
+		if _, err := f.Flatten(strings.NewReader(body), Options{}, rowid.NewSource(), failing{full}, nil); !errors.Is(err, full) {
 			t.Errorf("%.20q: got %v, want %v", body, err, full)
 		}
 		if rows, _, err := flat(f, strings.NewReader(`{"b":2}`)); err != nil || rows != `{"__row_id":"ID","b":2}`+"\n" {

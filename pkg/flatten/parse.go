@@ -75,6 +75,7 @@ func (f *Flattener) key(pos int, parent, guess *node, depth int) (int, *node) {
 		return end, nil
 	}
 	buf := f.in.buf
+	f.lastKey = span{pos, end - 1}
 	raw := buf[pos : end-1]
 	end = skipSpace(buf, end)
 	if buf[end] != ':' {
@@ -83,7 +84,7 @@ func (f *Flattener) key(pos int, parent, guess *node, depth int) (int, *node) {
 	if guess != nil && bytes.Equal(raw, guess.raw[:len(guess.raw)-2]) {
 		return end + 1, guess // only white space before the colon was different
 	}
-	return end + 1, f.tree.kid(parent, raw, depth)
+	return end + 1, f.sheet.tree.kid(parent, raw, depth)
 }
 
 // array reads the rest of an array whose '[' is before pos: the one at parent.
@@ -96,7 +97,13 @@ func (f *Flattener) array(pos int, parent *node, depth int) int {
 		return pos + 1
 	}
 	for i := 0; ; i++ {
-		if pos = f.value(pos, f.tree.item(parent, i, depth), depth); pos < 0 {
+		n := parent
+		if !f.outlines {
+			n = f.sheet.tree.item(parent, i, depth)
+		} else if f.lastKey = (span{}); i >= f.limits.Rows && f.mode == Vertical {
+			return f.failRows(pos)
+		}
+		if pos = f.value(pos, n, depth); pos < 0 {
 			return pos
 		}
 		if buf[pos] <= ' ' {
@@ -135,26 +142,40 @@ func (f *Flattener) value(pos int, n *node, depth int) int {
 	if end < 0 {
 		return end
 	}
+	if f.outlines {
+		return f.note(n, pos, end, k)
+	}
 	return f.put(n, pos, end, k)
 }
 
 // nested reads the object or array at n, of which depth is its own.
 func (f *Flattener) nested(pos int, n *node, depth int) int {
-	if depth > f.limits.Depth {
+	switch {
+	case depth > f.limits.Depth:
 		return f.failDepth(pos)
-	}
-	if n.reserved {
-		f.scratch = f.scratch[:0]
-		end := f.compact(pos, depth)
-		if end < 0 {
-			return end
-		}
-		return f.keepNested(n, pos, end)
-	}
-	if f.in.buf[pos] == '{' {
+	case n.reserved || f.mode == None:
+		return f.whole(pos, n, depth)
+	case f.outlines:
+		return f.outline(pos, n, depth)
+	case f.in.buf[pos] == '{':
 		return f.object(pos+1, n, depth)
 	}
 	return f.array(pos+1, n, depth)
+}
+
+// whole reads the object or array at n as one value, and writes its text without white space.
+func (f *Flattener) whole(pos int, n *node, depth int) int {
+	f.scratch = f.scratch[:0]
+	end := f.compact(pos, depth)
+	switch {
+	case end < 0:
+		return end
+	case f.outlines:
+		return f.note(n, pos, end, schema.Nested)
+	case n.reserved:
+		return f.keepNested(n, pos, end)
+	}
+	return f.putText(n, f.scratch, schema.Nested, pos, end)
 }
 
 // word reads true, false or null.

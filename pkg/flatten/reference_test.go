@@ -257,7 +257,7 @@ func refKind(raw string) schema.Kind {
 func compare(f *Flattener, r io.Reader, body []byte) error {
 	var out bytes.Buffer
 	var ids []string
-	n, err := f.Flatten(r, rowid.NewSource(), &out, func(id []byte) { ids = append(ids, string(id)) })
+	n, err := f.Flatten(r, Options{}, rowid.NewSource(), &out, func(id []byte) { ids = append(ids, string(id)) })
 	rows, refErr := split(body, f.limits.Depth)
 	if (err == nil) != (refErr == nil) {
 		return fmt.Errorf("got %v, the reference %v", err, refErr)

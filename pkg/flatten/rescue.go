@@ -71,11 +71,15 @@ func (f *Flattener) checkRow(pos, end int) int {
 
 // rebuildRow puts the row together from its id, the members that were not cut, and the rescued values.
 func (f *Flattener) rebuildRow() {
-	f.scratch = append(f.scratch[:0], f.lead[:]...)
+	tag := f.sheet.tag
+	f.scratch = append(append(f.scratch[:0], tag...), f.lead[:]...)
 	if f.own != nil {
-		f.scratch = append(append(append(f.scratch[:0], rowHead...), unquote(f.own)...), '"')
+		f.scratch = append(append(append(f.scratch[:len(tag)], rowHead...), unquote(f.own)...), '"')
 	}
-	at := f.mark + len(f.lead)
+	if len(tag) > 0 {
+		f.scratch[len(tag)] = ','
+	}
+	at := f.mark + len(tag) + len(f.lead)
 	slices.SortFunc(f.cuts, func(a, b cut) int { return cmp.Compare(a.start, b.start) })
 	for _, c := range f.cuts {
 		f.scratch = append(f.scratch, f.out[at:c.start]...)

@@ -1,7 +1,7 @@
 package flatten
 
 import (
-	"io"
+	"slices"
 
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
@@ -24,22 +24,30 @@ func newLead() (l lead) {
 // id returns the place of the id.
 func (l *lead) id() []byte { return l[len(rowHead) : len(rowHead)+rowid.Len] }
 
+// beginRow begins a row of the sheet at hand, with a fresh id.
 func (f *Flattener) beginRow() {
+	f.nextID()
 	f.row++
 	f.mark = f.n
 	f.own = nil
 	f.cuts = f.cuts[:0]
 	f.rescued = f.rescued[:0]
+	f.fixed = f.fixed[:0]
 	f.names.clear()
-	f.ensure(len(f.lead))
+	tag := f.sheet.tag
+	f.ensure(len(tag) + len(f.lead))
+	f.n += copy(f.out[f.n:], tag)
 	*(*lead)(f.out[f.n:]) = f.lead
+	if len(tag) > 0 {
+		f.out[f.n] = ',' // where a row without a tag has its brace
+	}
 	f.n += len(f.lead)
 }
 
 // undoRow forgets what was read of the row.
 func (f *Flattener) undoRow() {
 	f.n = f.mark
-	for _, c := range f.seen {
+	for _, c := range f.sheet.seen {
 		if c.row == f.row {
 			c.kinds = c.before
 		}
@@ -47,7 +55,7 @@ func (f *Flattener) undoRow() {
 }
 
 // endRow completes the row, and hands the rows on when they are many.
-func (f *Flattener) endRow(out io.Writer, each func([]byte)) error {
+func (f *Flattener) endRow(to outlet) error {
 	if len(f.cuts) > 0 || len(f.rescued) > 0 || f.own != nil {
 		f.rebuildRow()
 	}
@@ -58,11 +66,13 @@ func (f *Flattener) endRow(out io.Writer, each func([]byte)) error {
 		return f.tooLarge()
 	}
 	f.rows++
-	if each != nil {
-		each(f.rowID())
+	f.sheet.rows++
+	f.written += f.n - f.mark
+	if to.each != nil {
+		to.each(f.rowID())
 	}
 	if f.n >= flushSize {
-		return f.flush(out)
+		return f.flush(to.out)
 	}
 	return nil
 }
@@ -119,6 +129,31 @@ func (f *Flattener) put(n *node, pos, end int, k schema.Kind) int {
 	return end
 }
 
+// putText is put for a value that is not in the input as it is to be written; there it is buf[pos:end].
+func (f *Flattener) putText(n *node, value []byte, k schema.Kind, pos, end int) int {
+	c := n.col
+	if c.row-f.first >= f.row-f.first {
+		if c = f.place(n, value); c == nil {
+			return f.checkRow(pos, end)
+		}
+	}
+	c.row = f.row
+	c.before = c.kinds
+	c.kinds = c.kinds.With(k)
+	c.start, c.end = f.n, f.n
+	if k == schema.Null {
+		return end
+	}
+	if f.n-f.mark+len(c.head)+len(value) > f.maxRow() {
+		return f.failRow(pos)
+	}
+	f.ensure(len(c.head) + len(value))
+	f.n += copy(f.out[f.n:], c.head)
+	f.n += copy(f.out[f.n:], value)
+	c.end = f.n
+	return end
+}
+
 // copyLong writes what is left of a value, buf[pos:end], to out[at:].
 func (f *Flattener) copyLong(at, pos, end int) {
 	out, buf := f.out, f.in.buf
@@ -132,8 +167,8 @@ func (f *Flattener) copyLong(at, pos, end int) {
 // rescued values or became the row's id.
 func (f *Flattener) place(n *node, value []byte) *column {
 	c := n.col
-	if c == f.tree.unset {
-		c = f.tree.column(n.path, len(f.seen))
+	if t := &f.sheet.tree; c == t.unset {
+		c = t.column(n.path, len(f.sheet.seen))
 		if c != nil && !n.temp {
 			n.col = c
 		}
@@ -144,6 +179,9 @@ func (f *Flattener) place(n *node, value []byte) *column {
 		return nil
 	case c.row == never:
 		f.keepOwn(n, c, value)
+		return nil
+	case c.row == f.row && slices.Contains(f.fixed, c):
+		f.rescue(n.path, value)
 		return nil
 	case c.row == f.row:
 		f.replace(c)
@@ -156,12 +194,13 @@ func (f *Flattener) place(n *node, value []byte) *column {
 
 // enter makes c a column of the request, if there is room for one more.
 func (f *Flattener) enter(c *column) bool {
-	if !f.tree.fits(c.key(), len(f.seen)) {
+	s := f.sheet
+	if !s.tree.fits(c.key(), len(s.seen)) {
 		return false
 	}
-	f.tree.names += len(c.key())
+	s.tree.names += len(c.key())
 	c.kinds = 0
-	f.seen = append(f.seen, c)
+	s.seen = append(s.seen, c)
 	return true
 }
 

@@ -38,8 +38,10 @@ type node struct {
 	first      *node  // the key that an object here began with last time
 	kids       map[string]*node
 	items      []*node
-	reserved   bool // a key on the top level that is one of our own columns
-	temp       bool // not part of the tree: see tree.extra
+	sheet      *sheet  // of the table that is named after the key, in Multitable
+	orders     []*node // the columns of the positions in the arrays here, by level, in Vertical
+	reserved   bool    // a key on the top level that is one of our own columns
+	temp       bool    // not part of the tree: see tree.extra
 }
 
 // headRoom is how many bytes may be read from a column's head whatever its length.
@@ -50,7 +52,7 @@ const headRoom = 16
 const (
 	longName  = 1 << 10
 	nodeBytes = 1 << 10
-	nodeSize  = 256 // what a node takes, apart from its name
+	nodeSize  = 320 // what a node takes, apart from its name
 )
 
 // nameBytes is the average length that the names of a request's columns may have.
@@ -71,12 +73,12 @@ type tree struct {
 
 func (t *tree) reset(l Limits) {
 	*t = tree{root: &node{}, columns: map[string]*column{}, unset: &column{row: never}, limits: l}
-	for _, name := range []string{schema.RowID, schema.BatchFile, schema.Rescued} {
+	for _, name := range reservedNames {
 		t.columns[name] = newColumn([]byte(name), never)
 	}
 }
 
-func (t *tree) room(bytes int) bool { return t.size+bytes <= t.limits.Columns*nodeBytes+firstRead }
+func (t *tree) room(bytes int) bool { return t.size+bytes <= t.limits.treeBytes() }
 
 // full reports whether the tree should be made anew before the next request.
 func (t *tree) full() bool { return !t.room(longName*4) || len(t.columns) > 2*t.limits.Columns+3 }
@@ -157,8 +159,16 @@ func (t *tree) temp(parent *node, key []byte, depth int) *node {
 	return n
 }
 
+// reservedNames are the names that are not a user's.
+var reservedNames = [...]string{schema.RowID, schema.BatchFile, schema.Rescued, schema.Insert}
+
 func reserved(key []byte) bool {
-	return string(key) == schema.RowID || string(key) == schema.BatchFile || string(key) == schema.Rescued
+	for _, name := range reservedNames {
+		if string(key) == name {
+			return true
+		}
+	}
+	return false
 }
 
 // column returns the column of a key. Without room for a new one it returns nil.

@@ -99,25 +99,25 @@ func TestTreeIsBounded(t *testing.T) {
 		f := New(limits)
 		most := limits.Columns*nodeBytes + firstRead
 		for request := range 3 {
-			rows, err := f.Flatten(&randomKeys{row: row, n: 3000}, rowid.NewSource(), io.Discard, nil)
+			rows, err := f.Flatten(&randomKeys{row: row, n: 3000}, Options{}, rowid.NewSource(), io.Discard, nil)
 			if err != nil || rows != 3000 {
 				t.Fatalf("%s: %d rows, %v", name, rows, err)
 			}
-			if got := count(f.tree.root); got > most/nodeSize+1 || f.tree.size > most {
-				t.Errorf("%s, request %d: got %d nodes of %d bytes, want at most %d bytes", name, request, got, f.tree.size, most)
+			if got := count(f.root.tree.root); got > most/nodeSize+1 || f.root.tree.size > most {
+				t.Errorf("%s, request %d: got %d nodes of %d bytes, want at most %d bytes", name, request, got, f.root.tree.size, most)
 			}
-			if got := len(f.tree.columns); got > 3*limits.Columns+3 {
+			if got := len(f.root.tree.columns); got > 3*limits.Columns+3 {
 				t.Errorf("%s, request %d: got %d columns", name, request, got)
 			}
 		}
-		if !f.tree.full() && name != "long keys" {
+		if !f.root.tree.full() && name != "long keys" {
 			t.Errorf("%s: the tree is not full, so this test shows nothing", name)
 		}
 		// What is full is made anew, so that ordinary rows are fast again.
 		if _, _, err := flat(f, strings.NewReader(`{"a":1,"b":2}`)); err != nil {
 			t.Error(err)
 		}
-		if name != "long keys" && f.tree.root.kids["b"] == nil {
+		if name != "long keys" && f.root.tree.root.kids["b"] == nil {
 			t.Errorf("%s: the tree does not know the rows that came after", name)
 		}
 	}
@@ -131,15 +131,15 @@ func TestFullTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := New(DefaultLimits())
-	f.tree.size = f.tree.limits.Columns*nodeBytes + firstRead
+	f.root.tree.size = f.root.tree.limits.Columns*nodeBytes + firstRead
 	var out bytes.Buffer
-	f.begin(strings.NewReader(body+body), rowid.NewSource())
-	f.tree.size = f.tree.limits.Columns*nodeBytes + firstRead // begin made the tree anew
-	if err := f.body(&out, nil); err != nil {
+	f.begin(strings.NewReader(body+body), Options{}, rowid.NewSource())
+	f.root.tree.size = f.root.tree.limits.Columns*nodeBytes + firstRead // begin made the tree anew
+	if err := f.body(Options{}, outlet{out: &out}); err != nil {
 		t.Fatal(err)
 	}
-	if count(f.tree.root) != 1 {
-		t.Errorf("got %d nodes, want none but the root", count(f.tree.root))
+	if count(f.root.tree.root) != 1 {
+		t.Errorf("got %d nodes, want none but the root", count(f.root.tree.root))
 	}
 	var cols []string
 	for _, s := range f.Seen() {
@@ -196,7 +196,7 @@ func TestAllocations(t *testing.T) {
 		var ended int
 		run := func() {
 			r.Reset(tt.body)
-			n, err := f.Flatten(r, ids, io.Discard, func(id []byte) { ended += len(id) })
+			n, err := f.Flatten(r, Options{}, ids, io.Discard, func(id []byte) { ended += len(id) })
 			if err != nil || n == 0 || len(f.Seen()) == 0 {
 				t.Fatal(n, err)
 			}
@@ -214,7 +214,7 @@ func TestIDsRise(t *testing.T) {
 	var all []string
 	for range 3 {
 		body := strings.NewReader(strings.Repeat(`{"a":1}`, 2*idRun+10))
-		if _, err := f.Flatten(body, ids, io.Discard, func(id []byte) { all = append(all, string(id)) }); err != nil {
+		if _, err := f.Flatten(body, Options{}, ids, io.Discard, func(id []byte) { all = append(all, string(id)) }); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, ids.New())

@@ -10,6 +10,12 @@ const (
 	Rescued   = "__rescued"    // JSON object text of the values that their columns could not hold
 )
 
+// Members that rows have on their way to a table only; neither is ever a column.
+const (
+	TableTag = "__table"  // the first member of a row that is for another table than its batch: that table's name
+	Insert   = "__insert" // the last member of the last row of an insert with an idempotency key: what is known of the key
+)
+
 // Kind is what a JSON value is, or what a column takes without loss.
 type Kind uint8
 
@@ -79,6 +85,13 @@ func (s Kinds) String() string {
 type Seen struct {
 	Name  string `json:"name"`
 	Kinds Kinds  `json:"kinds"`
+}
+
+// Part is what a batch has for another table than its own.
+type Part struct {
+	Table Table  `json:"table"`
+	Rows  int64  `json:"rows"`
+	Seen  []Seen `json:"seen"`
 }
 
 // Column is a column of a table. Of one to be made only Name and Kind are set.

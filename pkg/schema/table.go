@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
@@ -79,3 +81,28 @@ func (t *Table) UnmarshalText(b []byte) (err error) {
 	*t, err = ParseTable(string(b))
 	return err
 }
+
+// TableOfKey gives the table for the rows of a JSON key, below qualifier. What may not be in a table's name becomes '_',
+// and a name that is too long is cut and ends with a hash of the key, so that any key has its table.
+func TableOfKey(qualifier, key string) Table {
+	name := strings.Map(func(c rune) rune {
+		if nameRune(c) {
+			return c
+		}
+		return '_'
+	}, key)
+	if len(name) > MaxName {
+		sum := sha256.Sum256([]byte(key))
+		name = name[:MaxName-hashLength] + "_" + hex.EncodeToString(sum[:4])
+	}
+	if name == "" || name[0] == ' ' {
+		name = "_" + name[min(len(name), 1):]
+	}
+	if name[len(name)-1] == ' ' {
+		name = name[:len(name)-1] + "_"
+	}
+	return Table{qualifier, name}
+}
+
+// hashLength is how many characters tell two long names apart that begin alike: '_' and 8 hex digits.
+const hashLength = 9
