@@ -81,6 +81,10 @@ func (k *checker) api() {
 	atLeast(k, "limits.row_bytes", c.Limits.RowBytes, 1)
 	atLeast(k, "limits.depth", c.Limits.Depth, 1)
 	atLeast(k, "limits.columns", c.Limits.Columns, 1)
+	atMost(k, "limits.row_bytes", c.Limits.RowBytes, maxRowBytes)
+	atLeast(k, "limits.rows", c.Limits.Rows, 1)
+	atMost(k, "limits.rows", c.Limits.Rows, maxExploded)
+	atLeast(k, "limits.tables", c.Limits.Tables, 0)
 	atLeast(k, "query.timeout", c.Query.Timeout, time.Millisecond)
 	atLeast(k, "query.concurrent", c.Query.Concurrent, 1)
 	atLeast(k, "query.max_rows", c.Query.MaxRows, 0)
@@ -103,7 +107,16 @@ func (k *checker) uploads() {
 	atLeast(k, "uploads.inline_size", u.InlineSize, 1)
 	atLeast(k, "uploads.memory", u.Memory, 1)
 	atLeast(k, "uploads.open_files", u.OpenFiles, 1)
+	atLeast(k, "uploads.idempotency_window", u.IdempotencyWindow, time.Second)
+	atLeast(k, "uploads.idempotency_keys", u.IdempotencyKeys, 1)
 }
+
+// What the parts can work with at most: a row is held in memory, more than once, and so are the places of an object's
+// values while it explodes.
+const (
+	maxRowBytes = 64 << 20
+	maxExploded = 10_000_000
+)
 
 func atMost[T cmp.Ordered](k *checker, path string, got, most T) {
 	if got > most {

@@ -73,6 +73,8 @@ type Limits struct {
 	RowBytes     registry.Size `yaml:"row_bytes"`
 	Depth        int           `yaml:"depth"`   // levels of JSON
 	Columns      int           `yaml:"columns"` // of a table; what is past it goes to __rescued
+	Rows         int           `yaml:"rows"`    // that one document may explode to
+	Tables       int           `yaml:"tables"`  // other tables that one multitable insert may have rows for
 }
 
 // Query caps what queries may take.
@@ -93,6 +95,8 @@ type Uploads struct {
 	InlineSize        registry.Size `yaml:"inline_size"`         // a larger insert gets a batch file of its own
 	Memory            registry.Size `yaml:"memory"`              // for the rows of inserts in progress
 	OpenFiles         int           `yaml:"open_files"`
+	IdempotencyWindow time.Duration `yaml:"idempotency_window"` // how long an Idempotency-Key is remembered
+	IdempotencyKeys   int           `yaml:"idempotency_keys"`   // that are remembered at most
 }
 
 // Workers is how batch files are loaded.
@@ -141,7 +145,7 @@ func Default() Config {
 			Write:  time.Minute,
 			Idle:   2 * time.Minute,
 		},
-		Limits:       Limits{BodyBytes: 16 << 30, DecodedBytes: 64 << 30, RowBytes: 8 << 20, Depth: 64, Columns: 2000},
+		Limits:       Limits{BodyBytes: 16 << 30, DecodedBytes: 64 << 30, RowBytes: 8 << 20, Depth: 64, Columns: 2000, Rows: 10_000, Tables: 100},
 		Query:        Query{Timeout: 5 * time.Minute, Concurrent: 8},
 		Uploads:      defaultUploads(),
 		Workers:      Workers{Enabled: true, Count: 2, Lease: 5 * time.Minute, MaxAttempts: 10, FreeSpaceRequired: 1 << 30},
@@ -164,6 +168,8 @@ func defaultUploads() Uploads {
 		InlineSize:        16 << 20,
 		Memory:            128 << 20,
 		OpenFiles:         256,
+		IdempotencyWindow: 24 * time.Hour,
+		IdempotencyKeys:   10_000_000,
 	}
 }
 

@@ -77,9 +77,9 @@ logging: {level: debug, json_format: true}
 prometheus: {enabled: false, port: 9100, username: prom, password: hush}
 api: {enabled: true, host: 0.0.0.0, port: 9000, read_only: true, healthcheck_fail_file: /tmp/fail, cors_origins: [https://a.example, "http://b.example:81"]}
 timeouts: {header: 1s, read: 2s, write: 3s, idle: 4s}
-limits: {body_bytes: 1MiB, decoded_bytes: 2MiB, row_bytes: 1KiB, depth: 3, columns: 4}
+limits: {body_bytes: 1MiB, decoded_bytes: 2MiB, row_bytes: 1KiB, depth: 3, columns: 4, rows: 5, tables: 6}
 query: {timeout: 5s, concurrent: 6, max_rows: 7, max_bytes: 8}
-uploads: {enabled: false, max_file_size: 1MiB, max_file_age: 2s, max_rows: 1_000, free_space_required: 0, inline_size: 5, memory: 6, open_files: 7}
+uploads: {enabled: false, max_file_size: 1MiB, max_file_age: 2s, max_rows: 1_000, free_space_required: 0, inline_size: 5, memory: 6, open_files: 7, idempotency_window: 3h, idempotency_keys: 8}
 workers: {enabled: false, count: 3, lease: 4s, max_attempts: 5, free_space_required: 6}
 blob_store: {type: memory}
 queue: {type: memory}
@@ -97,9 +97,9 @@ destinations:
 		API: API{Enabled: true, Host: "0.0.0.0", Port: 9000, ReadOnly: true, HealthcheckFailFile: "/tmp/fail",
 			CORSOrigins: []string{"https://a.example", "http://b.example:81"}},
 		Timeouts: Timeouts{Header: time.Second, Read: 2 * time.Second, Write: 3 * time.Second, Idle: 4 * time.Second},
-		Limits:   Limits{BodyBytes: 1 << 20, DecodedBytes: 2 << 20, RowBytes: 1 << 10, Depth: 3, Columns: 4},
+		Limits:   Limits{BodyBytes: 1 << 20, DecodedBytes: 2 << 20, RowBytes: 1 << 10, Depth: 3, Columns: 4, Rows: 5, Tables: 6},
 		Query:    Query{Timeout: 5 * time.Second, Concurrent: 6, MaxRows: 7, MaxBytes: 8},
-		Uploads:  Uploads{MaxFileSize: 1 << 20, MaxFileAge: 2 * time.Second, MaxRows: 1000, InlineSize: 5, Memory: 6, OpenFiles: 7},
+		Uploads:  Uploads{MaxFileSize: 1 << 20, MaxFileAge: 2 * time.Second, MaxRows: 1000, InlineSize: 5, Memory: 6, OpenFiles: 7, IdempotencyWindow: 3 * time.Hour, IdempotencyKeys: 8},
 		Workers:  Workers{Count: 3, Lease: 4 * time.Second, MaxAttempts: 5, FreeSpaceRequired: 6},
 
 		BlobStore: Section{Type: "memory"}, Queue: Section{Type: "memory"}, Cache: Section{Type: "c"},
