@@ -35,7 +35,7 @@ var floors = map[string]int{
 
 	"pkg/account": 6, "pkg/catalog": 6, "pkg/ingest": 6,
 
-	"pkg/query": 7, "pkg/transport": 7,
+	"pkg/query": 7, "pkg/tables": 7, "pkg/transport": 7,
 
 	"pkg/httpapi": 9,
 

@@ -161,7 +161,7 @@ func (s *server) loading(ctx context.Context) error {
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("workers: %w", err)
 	}
-	cat := catalog.New(s.cfg.Limits.Columns, s.log)
+	cat := catalog.New(s.cfg.Limits.Columns, s.control.Columns(), s.log)
 	if err := s.recoverQueue(ctx); err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (s *server) writing(context.Context) (err error) {
 	if !s.cfg.Uploads.Enabled {
 		return nil
 	}
-	s.writer, err = ingest.Open(ingestConfig(s.cfg), rowid.NewSource(), s.log, ingest.NewMetrics(s.registry))
+	s.writer, err = ingest.Open(ingestConfig(s.cfg), rowid.NewSource(), s.control.Keys(), s.log, ingest.NewMetrics(s.registry))
 	if err != nil {
 		return fmt.Errorf("open the batch files: %w", err)
 	}

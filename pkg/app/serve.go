@@ -16,6 +16,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/httpapi"
 	"github.com/scratchdata/scratchdata/pkg/query"
+	"github.com/scratchdata/scratchdata/pkg/tables"
 	"github.com/scratchdata/scratchdata/pkg/transport"
 )
 
@@ -35,6 +36,7 @@ func (s *server) serving(context.Context) error {
 		Writer:   s.writer,
 		Receipts: receipts,
 		Graves:   transport.NewGraves(s.control, s.queue, s.blobs),
+		Tables:   tables.New(s.dests, s.control.Columns(), s.log),
 		Query:    query.New(queryLimits(s.cfg), s.dests, s.log, query.NewMetrics(s.registry)),
 		Health:   s.health,
 	})

@@ -39,7 +39,9 @@ func ingestConfig(c config.Config) ingest.Config {
 	cfg.MaxBytes, cfg.MaxAge, cfg.MaxRows = int64(u.MaxFileSize), u.MaxFileAge, u.MaxRows
 	cfg.FreeSpace = int64(u.FreeSpaceRequired)
 	cfg.Inline, cfg.Memory, cfg.OpenFiles = int64(u.InlineSize), int64(u.Memory), u.OpenFiles
-	cfg.Limits = flatten.Limits{Depth: c.Limits.Depth, Columns: c.Limits.Columns, RowBytes: int(c.Limits.RowBytes)}
+	cfg.Limits = flatten.Limits{Depth: c.Limits.Depth, Columns: c.Limits.Columns, RowBytes: int(c.Limits.RowBytes),
+		Rows: c.Limits.Rows, Tables: c.Limits.Tables}
+	cfg.KeyWindow, cfg.MaxKeys = u.IdempotencyWindow, u.IdempotencyKeys
 	cfg.Per = make(map[string]ingest.Rotation)
 	for _, d := range c.Destinations {
 		cfg.Per[d.ID] = ingest.Rotation{MaxBytes: int64(d.MaxFileSize), MaxAge: d.MaxFileAge, MaxRows: d.MaxRows}

@@ -71,6 +71,8 @@ var suite = []struct {
 }{
 	{"one-row", (*bench).oneRow},
 	{"bulk", (*bench).bulk},
+	{"modes", (*bench).modes},
+	{"clashes", (*bench).clashes},
 	{"json-out", (*bench).jsonOut},
 	{"select-1", (*bench).selectOne},
 	{"visible", (*bench).visible},

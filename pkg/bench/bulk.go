@@ -63,7 +63,7 @@ func (b *bench) bulkRound(ctx context.Context, round int, path string, rows int)
 		return 0, 0, err
 	}
 	start := time.Now()
-	if err := send(ctx, srv, path); err != nil {
+	if err := send(ctx, srv, "/api/data/insert/bulk", path); err != nil {
 		return 0, 0, err
 	}
 	taken = seconds(start)
@@ -73,8 +73,8 @@ func (b *bench) bulkRound(ctx context.Context, round int, path string, rows int)
 	return taken, seconds(start), stop()
 }
 
-// send posts the whole file in bodies of 8 MB over 4 connections.
-func send(ctx context.Context, srv *rig.Server, path string) error {
+// send posts the whole file to url in bodies of 8 MB over 4 connections.
+func send(ctx context.Context, srv *rig.Server, url, path string) error {
 	pieces := make(chan []byte)
 	errs := make(chan error, senders)
 	ctx, cancel := context.WithCancel(ctx)
@@ -85,7 +85,7 @@ func send(ctx context.Context, srv *rig.Server, path string) error {
 			c := &http.Client{Transport: &http.Transport{}}
 			defer c.CloseIdleConnections()
 			for body := range pieces {
-				status, text, err := srv.Post(ctx, c, "/api/data/insert/bulk", bytes.NewReader(body))
+				status, text, err := srv.Post(ctx, c, url, bytes.NewReader(body))
 				if err == nil && status != http.StatusOK {
 					err = fmt.Errorf("status %d: %s", status, text)
 				}

@@ -20,9 +20,23 @@ func appendEvent(b []byte, i int) []byte {
 		i, i%12+1, i%28+1, i%24, i%60, i*7%60, i*7919%1000003, names[i%7], plans[i%3], types[i*31%3], float64(i*31%100000)/7, i&1 == 1, i%50)
 }
 
+// appendClash appends event number i with a value that a column of numbers cannot hold.
+func appendClash(b []byte, i int) []byte {
+	from := len(b)
+	b = appendEvent(b, i)
+	at := from + bytes.Index(b[from:], []byte(`"value":`)) + len(`"value":`)
+	end := at + bytes.IndexByte(b[at:], ',')
+	return append(append(b[:at:at], `"n/a"`...), b[end:]...)
+}
+
 // writeEvents writes n events to a file and gives its path and size.
 func (b *bench) writeEvents(n int) (path string, size int64, err error) {
-	path = filepath.Join(b.cfg.Dir, fmt.Sprintf("events-%d.ndjson", n))
+	return b.write("events", n, appendEvent)
+}
+
+// write writes n lines of appendLine to a file and gives its path and size.
+func (b *bench) write(name string, n int, appendLine func(b []byte, i int) []byte) (path string, size int64, err error) {
+	path = filepath.Join(b.cfg.Dir, fmt.Sprintf("%s-%d.ndjson", name, n))
 	f, err := os.Create(path)
 	if err != nil {
 		return "", 0, err
@@ -30,7 +44,7 @@ func (b *bench) writeEvents(n int) (path string, size int64, err error) {
 	w := bufio.NewWriterSize(f, 1<<20)
 	var line []byte
 	for i := range n {
-		line = appendEvent(line[:0], i)
+		line = appendLine(line[:0], i)
 		size += int64(len(line))
 		if _, err := w.Write(line); err != nil {
 			return "", 0, err

@@ -165,7 +165,7 @@ func (b *bench) peak(ctx context.Context, name, path string, times int) (float64
 		return 0, err
 	}
 	for range times {
-		if err := send(ctx, srv, path); err != nil {
+		if err := send(ctx, srv, "/api/data/insert/bulk", path); err != nil {
 			return 0, err
 		}
 	}

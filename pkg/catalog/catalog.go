@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/schema"
@@ -24,6 +25,7 @@ const maxTries = 4
 // Catalog knows the columns of each destination's tables. Safe for concurrent use.
 type Catalog struct {
 	cap    int
+	notes  control.Columns
 	log    *slog.Logger
 	mu     sync.Mutex
 	tables map[place]*columns // guarded by mu
@@ -35,9 +37,9 @@ type place struct {
 }
 
 // New returns a catalog that knows nothing yet. No table gets more than most columns, those of Scratch Data itself not
-// counted; a column that somebody else added counts.
-func New(most int, log *slog.Logger) *Catalog {
-	return &Catalog{cap: most, log: log, tables: make(map[place]*columns)}
+// counted; a column that somebody else added counts. notes remembers which batch made a column.
+func New(most int, notes control.Columns, log *slog.Logger) *Catalog {
+	return &Catalog{cap: most, notes: notes, log: log, tables: make(map[place]*columns)}
 }
 
 // Insert loads b into table of d, which is the destination id, and makes what is missing first: the table, the columns
@@ -45,7 +47,7 @@ func New(most int, log *slog.Logger) *Catalog {
 // by hand since it was last looked at is looked at again.
 func (c *Catalog) Insert(ctx context.Context, id string, d destination.Destination, table schema.Table,
 	b destination.Batch) (destination.Loaded, error) {
-	t := target{Destination: d, id: id, table: table, rules: rulesOf(d), cap: c.cap, log: c.log}
+	t := target{Destination: d, id: id, table: table, batch: b.BatchFile(), rules: destination.RulesOf(d), cap: c.cap, notes: c.notes, log: c.log}
 	cols := c.columns(place{id, table})
 	var rescue, retried bool
 	for try := 1; ; try++ {
@@ -90,8 +92,10 @@ type target struct {
 	destination.Destination
 	id    string
 	table schema.Table
+	batch string
 	rules destination.Rules
 	cap   int
+	notes control.Columns
 	log   *slog.Logger
 }
 
@@ -106,17 +110,4 @@ func (t target) insert(ctx context.Context, cols *columns, b destination.Batch, 
 		cols.forget()
 	}
 	return loaded, err
-}
-
-// asIs are the rules of a destination that states none.
-type asIs struct{}
-
-func (asIs) ColumnName(key string) string { return key }
-func (asIs) Fold(name string) string      { return name }
-
-func rulesOf(d destination.Destination) destination.Rules {
-	if r, ok := d.(destination.Rules); ok {
-		return r
-	}
-	return asIs{}
 }

@@ -118,7 +118,7 @@ func TestInsertMakesColumns(t *testing.T) {
 			if tt.caseless {
 				dest = caseless{d}
 			}
-			c := New(tt.cap, quiet())
+			c := New(tt.cap, newNotes(), quiet())
 			for _, seen := range tt.batches {
 				mustInsert(t, c, dest, table, seen)
 			}
@@ -128,7 +128,7 @@ func TestInsertMakesColumns(t *testing.T) {
 }
 
 func TestInsertRemembersColumns(t *testing.T) {
-	d, table, c := newDatabase(), tableOf(t, "events"), New(10, quiet())
+	d, table, c := newDatabase(), tableOf(t, "events"), New(10, newNotes(), quiet())
 	mustInsert(t, c, d, table, "a:int")
 	wantCalls(t, d, "Columns CreateTable Columns AddColumns Load")
 	mustInsert(t, c, d, table, "a:int")
@@ -142,7 +142,7 @@ func TestInsertRemembersColumns(t *testing.T) {
 }
 
 func TestInsertAddsRescueColumn(t *testing.T) {
-	d, table, c := newDatabase(), tableOf(t, "events"), New(10, quiet())
+	d, table, c := newDatabase(), tableOf(t, "events"), New(10, newNotes(), quiet())
 	mustInsert(t, c, d, table, "a:int")
 	d.clashes = true
 	d.took()
@@ -176,7 +176,7 @@ func TestTableChangedByHand(t *testing.T) {
 			[]string{"a:int c:int"}, "a:int b:int c:int"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, table, c := newDatabase(), tableOf(t, "events"), New(10, quiet())
+			d, table, c := newDatabase(), tableOf(t, "events"), New(10, newNotes(), quiet())
 			mustInsert(t, c, d, table, "a:int b:int")
 			tt.change(d, table)
 			for _, seen := range tt.insert {
@@ -190,7 +190,7 @@ func TestTableChangedByHand(t *testing.T) {
 func TestHandMadeTableGetsOurColumns(t *testing.T) {
 	d, table := newDatabase(), tableOf(t, "events")
 	d.tables[table] = []schema.Column{{Name: "a", Kind: schema.Int}}
-	mustInsert(t, New(10, quiet()), d, table, "a:int")
+	mustInsert(t, New(10, newNotes(), quiet()), d, table, "a:int")
 	wantColumns(t, d, table, "a:int __row_id:text __batch_file:text")
 }
 
@@ -210,7 +210,7 @@ func TestInsertFails(t *testing.T) {
 			"Load Columns AddColumns Load Columns Load Columns Load"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, table, c := newDatabase(), tableOf(t, "events"), New(10, quiet())
+			d, table, c := newDatabase(), tableOf(t, "events"), New(10, newNotes(), quiet())
 			mustInsert(t, c, d, table, "a:int")
 			d.took()
 			d.fails = tt.fails
@@ -227,7 +227,7 @@ func TestInsertFails(t *testing.T) {
 }
 
 func TestFailedReadIsNotRemembered(t *testing.T) {
-	d, table, c := newDatabase(), tableOf(t, "events"), New(10, quiet())
+	d, table, c := newDatabase(), tableOf(t, "events"), New(10, newNotes(), quiet())
 	d.missing = true
 	if _, err := c.Insert(t.Context(), "1", d, table, batchOf(t, "a:int")); err == nil {
 		t.Fatal("got no error from a database that cannot be asked")
@@ -250,7 +250,7 @@ func (h hung) Columns(ctx context.Context, _ schema.Table) ([]schema.Column, err
 }
 
 func TestWaitingForATableEndsWithTheContext(t *testing.T) {
-	d, table, c := hung{newDatabase(), make(chan struct{})}, tableOf(t, "events"), New(10, quiet())
+	d, table, c := hung{newDatabase(), make(chan struct{})}, tableOf(t, "events"), New(10, newNotes(), quiet())
 	first, stopFirst := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -265,7 +265,7 @@ func TestWaitingForATableEndsWithTheContext(t *testing.T) {
 }
 
 func TestConcurrentInserts(t *testing.T) {
-	d, table, c := newDatabase(), tableOf(t, "events"), New(1000, quiet())
+	d, table, c := newDatabase(), tableOf(t, "events"), New(1000, newNotes(), quiet())
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
@@ -287,7 +287,7 @@ func TestConcurrentInserts(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	d, c := newDatabase(), New(10, quiet())
+	d, c := newDatabase(), New(10, newNotes(), quiet())
 	for i := range maxTables + 10 {
 		mustInsert(t, c, d, tableOf(t, fmt.Sprintf("t%d", i)), "a:int")
 	}
@@ -298,7 +298,7 @@ func TestMemoryIsBounded(t *testing.T) {
 
 func TestNewTableAndColumnsAreLogged(t *testing.T) {
 	var logs bytes.Buffer
-	c := New(10, slog.New(slog.NewTextHandler(&logs, nil)))
+	c := New(10, newNotes(), slog.New(slog.NewTextHandler(&logs, nil)))
 	mustInsert(t, c, newDatabase(), tableOf(t, "events"), "a:int")
 	for _, want := range []string{
 		`msg="table made" destination=1 table=events`,

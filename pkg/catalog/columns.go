@@ -3,8 +3,11 @@ package catalog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
+	"time"
 
+	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
@@ -58,6 +61,9 @@ func (c *columns) prepare(ctx context.Context, t target, seen []schema.Seen, res
 func (c *columns) read(ctx context.Context, t target) error {
 	cols, err := t.Columns(ctx, t.table)
 	if errors.Is(err, fault.NotFound) {
+		if err := t.note(ctx, []schema.Column{{Name: schema.RowID, Kind: schema.Text}}); err != nil {
+			return err
+		}
 		if err := t.CreateTable(ctx, t.table); err != nil {
 			return err
 		}
@@ -72,8 +78,25 @@ func (c *columns) read(ctx context.Context, t target) error {
 	return nil
 }
 
+// note remembers that cols are about to be made. It comes first, as a column that exists is not made again.
+func (t target) note(ctx context.Context, cols []schema.Column) error {
+	now := time.Now()
+	list := make([]control.Column, len(cols))
+	for i, col := range cols {
+		list[i] = control.Column{Destination: t.id, Table: t.table, Name: col.Name, Kind: t.rules.ColumnKind(col.Kind), Batch: t.batch, Made: now}
+	}
+	if err := t.notes.Note(ctx, list); err != nil {
+		return fmt.Errorf("note new columns of %s: %w", t.table, err)
+	}
+	return nil
+}
+
 // add makes cols.
 func (c *columns) add(ctx context.Context, t target, cols []schema.Column) error {
+	if err := t.note(ctx, cols); err != nil {
+		c.forget()
+		return err
+	}
 	if err := t.AddColumns(ctx, t.table, cols); err != nil {
 		c.forget() // some may have been added
 		return err
@@ -81,7 +104,7 @@ func (c *columns) add(ctx context.Context, t target, cols []schema.Column) error
 	c.note(t, cols)
 	for _, col := range cols {
 		t.log.InfoContext(ctx, "column added", "destination", t.id, "table", t.table.String(), "column", col.Name,
-			"kind", col.Kind.String())
+			"kind", t.rules.ColumnKind(col.Kind).String())
 	}
 	return nil
 }

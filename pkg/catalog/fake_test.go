@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/result"
@@ -125,3 +126,30 @@ type caseless struct{ *database }
 
 func (caseless) ColumnName(key string) string { return strings.ReplaceAll(key, " ", "_") }
 func (caseless) Fold(name string) string      { return strings.ToLower(name) }
+
+func (caseless) ColumnKind(k schema.Kind) schema.Kind { return k }
+
+// notes is a control.Columns in memory.
+type notes struct {
+	mu    sync.Mutex
+	known map[string]control.Column // by table and name
+	fails error
+}
+
+func newNotes() *notes { return &notes{known: make(map[string]control.Column)} }
+
+func (n *notes) Note(_ context.Context, cols []control.Column) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.fails != nil {
+		return n.fails
+	}
+	for _, c := range cols {
+		n.known[c.Table.String()+"."+c.Name] = c
+	}
+	return nil
+}
+
+func (n *notes) List(context.Context, string, schema.Table) ([]control.Column, error) {
+	return nil, fault.Unsupported
+}

@@ -104,14 +104,7 @@ func healthURL(cfg config.Config) (string, error) {
 	if !cfg.API.Enabled && !cfg.Prometheus.Enabled || port == 0 {
 		return "", fault.New(fault.Invalid, "no_port", "neither api nor prometheus has a port of its own to ask")
 	}
-	host := cfg.API.Host
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-		if ip.To4() == nil {
-			host = "::1"
-		}
-	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(port)) + path, nil
+	return "http://" + net.JoinHostPort(hostOf(cfg.API.Host), strconv.Itoa(port)) + path, nil
 }
 
 // askHealth prints the server's answer. A server without an API answers with its metrics, which are left out; one that

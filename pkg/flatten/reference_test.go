@@ -11,21 +11,21 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
-	"testing/iotest"
 	"unicode/utf8"
 
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
-	"pgregory.net/rapid"
 )
 
 // reference flattens the slow and simple way, from encoding/json's tokens.
 type reference struct {
 	limits Limits
 	names  []string // the columns, in order
+	bytes  int      // of their names, as rows spell them
 	kinds  map[string]schema.Kinds
 }
+
+func newReference(l Limits) reference { return reference{limits: l, kinds: map[string]schema.Kinds{}} }
 
 var errReference = errors.New("not accepted")
 
@@ -124,6 +124,7 @@ type refRow struct {
 	id      string
 	kept    []member
 	rescued []member
+	fixed   []string // the names of what is ours in it
 }
 
 func (r *refRow) rescue(name, raw string) {
@@ -141,13 +142,18 @@ func (r *refRow) rescue(name, raw string) {
 func (ref *reference) row(raw []byte, fresh string) string {
 	var r refRow
 	ref.nest(&r, "", raw)
+	return ref.line(r, "{", fresh)
+}
+
+// line writes a row, which begins with start and then its id.
+func (ref *reference) line(r refRow, start, fresh string) string {
 	if r.id == "" {
 		r.id = `"` + fresh + `"`
 	} else if r.id[0] != '"' {
 		r.id = `"` + r.id + `"`
 	}
 	var b strings.Builder
-	b.WriteString(`{"__row_id":` + r.id)
+	b.WriteString(start + `"__row_id":` + r.id)
 	for _, m := range r.kept {
 		ref.kinds[m.name] = ref.kinds[m.name].With(refKind(m.raw))
 		if m.raw != "null" {
@@ -165,40 +171,60 @@ func (ref *reference) row(raw []byte, fresh string) string {
 
 func (ref *reference) nest(r *refRow, path string, raw []byte) {
 	for _, m := range members(raw) {
-		name := path + m.name
-		nested := m.raw[0] == '{' || m.raw[0] == '['
-		switch {
-		case path == "" && nested && reserved([]byte(name)):
-			var compact bytes.Buffer
-			_ = json.Compact(&compact, []byte(m.raw))
-			if name == schema.RowID && r.id != "" {
-				r.rescue(name, r.id)
-				r.id = ""
-			}
-			r.rescue(name, compact.String())
-		case nested:
-			ref.nest(r, name+"_", []byte(m.raw))
-		case path == "" && name == schema.RowID:
-			if r.id != "" {
-				r.rescue(name, r.id)
-			}
-			if r.id = m.raw; r.id == "null" {
-				r.id = ""
-			}
-		case reserved([]byte(name)):
-			r.rescue(name, m.raw)
-		default:
-			ref.keep(r, name, m.raw)
+		if nested(m.raw) && (path != "" || !reserved([]byte(m.name))) {
+			ref.nest(r, path+m.name+"_", []byte(m.raw))
+		} else {
+			ref.add(r, entry{name: path + m.name, raw: m.raw, top: path == ""})
+		}
+	}
+}
+
+// entry is a value on its way into a row.
+type entry struct {
+	name, raw string
+	top       bool // it is a member of the row's own object
+	ours      bool // it stays, whatever the object has of that name
+}
+
+func nested(raw string) bool { return raw[0] == '{' || raw[0] == '[' }
+
+// add puts a value where it belongs: to the row's id, its columns or its rescued values.
+func (ref *reference) add(r *refRow, e entry) {
+	if nested(e.raw) {
+		var compact bytes.Buffer
+		_ = json.Compact(&compact, []byte(e.raw))
+		e.raw = compact.String()
+	}
+	switch {
+	case e.top && e.name == schema.RowID:
+		if r.id != "" {
+			r.rescue(e.name, r.id)
+		}
+		r.id = e.raw
+		if nested(e.raw) {
+			r.rescue(e.name, e.raw)
+		}
+		if nested(e.raw) || e.raw == "null" {
+			r.id = ""
+		}
+	case reserved([]byte(e.name)) || slices.Contains(r.fixed, e.name):
+		r.rescue(e.name, e.raw)
+	default:
+		ref.keep(r, e.name, e.raw)
+		if e.ours {
+			r.fixed = append(r.fixed, e.name)
 		}
 	}
 }
 
 func (ref *reference) keep(r *refRow, name, raw string) {
 	if !slices.Contains(ref.names, name) {
-		if len(ref.names) == ref.limits.Columns {
+		size := ref.bytes + len(spell(name)) - len(`""`)
+		if len(ref.names) == ref.limits.Columns || size > ref.limits.Columns*nameBytes {
 			r.rescue(name, raw)
 			return
 		}
+		ref.bytes = size
 		ref.names = append(ref.names, name)
 	}
 	if i := slices.IndexFunc(r.kept, func(m member) bool { return m.name == name }); i >= 0 {
@@ -224,6 +250,8 @@ func spell(name string) string {
 
 func refKind(raw string) schema.Kind {
 	switch c := raw[0]; {
+	case nested(raw):
+		return schema.Nested
 	case c == 'n':
 		return schema.Null
 	case c == 't' || c == 'f':
@@ -268,7 +296,7 @@ func compare(f *Flattener, r io.Reader, body []byte) error {
 	if n != len(rows) || len(ids) != n {
 		return fmt.Errorf("got %d rows and %d ids, want %d", n, len(ids), len(rows))
 	}
-	ref := reference{limits: f.limits, kinds: map[string]schema.Kinds{}}
+	ref := newReference(f.limits)
 	lines := slices.Collect(bytes.Lines(out.Bytes()))
 	for i, row := range rows {
 		want := ref.row(row, ids[i])
@@ -287,126 +315,4 @@ func compare(f *Flattener, r io.Reader, body []byte) error {
 		return fmt.Errorf("columns of\n%s\n got %v\nwant %v", body, got, want)
 	}
 	return nil
-}
-
-// checkLine holds a line against the rules of canonical rows, without the reference.
-func checkLine(line []byte, id string) error {
-	if !json.Valid(line) || bytes.IndexByte(line, '\n') != len(line)-1 {
-		return errors.New("not one line of JSON")
-	}
-	all := members(line)
-	var got string
-	if err := json.Unmarshal([]byte(all[0].raw), &got); all[0].name != schema.RowID || err != nil || got != id {
-		return fmt.Errorf("the first member is %v, want the row id %q", all[0], id)
-	}
-	if last := all[len(all)-1]; last.name == schema.Rescued {
-		all = all[:len(all)-1]
-		if name := twice(members([]byte(last.raw))); name != "" {
-			return fmt.Errorf("%q is rescued twice", name)
-		}
-	}
-	for _, m := range all {
-		if m.raw == "null" || m.raw[0] == '{' || m.raw[0] == '[' {
-			return fmt.Errorf("the member %v is null or nested", m)
-		}
-	}
-	if name := twice(all); name != "" {
-		return fmt.Errorf("%q is there twice", name)
-	}
-	return nil
-}
-
-// twice returns a name that two members have.
-func twice(all []member) string {
-	names := map[string]bool{}
-	for _, m := range all {
-		if names[m.name] {
-			return m.name
-		}
-		names[m.name] = true
-	}
-	return ""
-}
-
-// tight are limits that small documents pass.
-func tight() Limits { return Limits{Depth: 5, Columns: 6, RowBytes: 8 << 20} }
-
-// document draws a body: mostly valid, with keys that collide.
-func document(t *rapid.T) string {
-	space := func() string { return rapid.SampledFrom([]string{"", "", "", " ", "\n", "\r\n\t "}).Draw(t, "space") }
-	keys := []string{"a", "b", "a_b", "b_0", "0", "", "a#2", `\u0061`, `q\"\u0022\\`, `é\n\u001F`, `\ud83d\ude00😀`,
-		"__row_id", "__rescued", "__batch_file", "__row", "id", "a_longer_key_of_more_than_sixteen_bytes"}
-	scalars := []string{"1", "-0", "1.5", "1e400", "9223372036854775808", "123456789012345678901", "true", "false", "null",
-		`""`, `"x"`, `"2026-01-31"`, `"2026-01-31T10:20:30Z"`, `"2026-02-31"`, `"\u0000\/é😀 and more than sixteen bytes"`,
-		"01", "nul", `"\ud800"`, `"` + "\xff" + `"`}
-	var value func(depth int) string
-	object := func(depth int) string {
-		var parts []string
-		for range rapid.IntRange(0, 4).Draw(t, "members") {
-			key := rapid.SampledFrom(keys).Draw(t, "key")
-			parts = append(parts, space()+`"`+key+`"`+space()+":"+space()+value(depth+1)+space())
-		}
-		return "{" + strings.Join(parts, ",") + space() + "}"
-	}
-	value = func(depth int) string {
-		switch rapid.IntRange(0, 5+2*depth).Draw(t, "what") {
-		case 0, 1:
-			return object(depth)
-		case 2:
-			var parts []string
-			for range rapid.IntRange(0, 3).Draw(t, "elements") {
-				parts = append(parts, space()+value(depth+1)+space())
-			}
-			return "[" + strings.Join(parts, ",") + space() + "]"
-		}
-		good := len(scalars) - 4
-		if rapid.IntRange(0, 99).Draw(t, "bad") == 0 {
-			good = len(scalars)
-		}
-		return rapid.SampledFrom(scalars[:good]).Draw(t, "scalar")
-	}
-	var rows []string
-	for range rapid.IntRange(1, 4).Draw(t, "rows") {
-		rows = append(rows, space()+object(1)+space())
-	}
-	if rapid.Bool().Draw(t, "array") {
-		return space() + "[" + strings.Join(rows, ",") + "]" + space()
-	}
-	return strings.Join(rows, "")
-}
-
-func TestAgainstReference(t *testing.T) {
-	warm := New(tight())
-	rapid.Check(t, func(t *rapid.T) {
-		body := []byte(document(t))
-		if err := compare(warm, bytes.NewReader(body), body); err != nil {
-			t.Fatal(err)
-		}
-		split := small(rapid.IntRange(4, 64).Draw(t, "buffer"), tight())
-		if err := compare(split, iotest.OneByteReader(bytes.NewReader(body)), body); err != nil {
-			t.Fatalf("split: %v", err)
-		}
-	})
-}
-
-func FuzzFlatten(f *testing.F) {
-	f.Add([]byte(`{"order":7,"buyer":{"name":"Ann","tags":["a","b"]},"gift":[],"meta":{}}`))
-	f.Add([]byte("\ufeff{\"a\":1}\n{\"a\":null, \"b\":[1.5e3,true]}\r\n"))
-	f.Add([]byte(`[{"a":{"b":1},"a_b":2},{"__row_id":"x","__rescued":[1],"":-0}]`))
-	f.Add([]byte(`{"\u0061\ud83d\ude00":"\u0000","t":"2026-01-31T10:20:30.123456+02:00","d":"2026-01-31"}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		if len(body) > 1<<14 {
-			return // the reference is slow
-		}
-		l := tight()
-		warm := New(l)
-		for _, r := range []io.Reader{bytes.NewReader(body), bytes.NewReader(body)} {
-			if err := compare(warm, r, body); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := compare(small(4, l), iotest.OneByteReader(bytes.NewReader(body)), body); err != nil {
-			t.Fatalf("split: %v", err)
-		}
-	})
 }

@@ -23,11 +23,13 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) (io.ReadCloser, er
 	if r.ContentLength > s.cfg.MaxBody {
 		return nil, tooLarge(s.cfg.MaxBody, "as sent")
 	}
-	var raw io.ReadCloser = &wire{r: http.MaxBytesReader(w, r.Body, s.cfg.MaxBody), limit: s.cfg.MaxBody}
+	sent := &wire{r: http.MaxBytesReader(w, r.Body, s.cfg.MaxBody), limit: s.cfg.MaxBody, answer: w.Header()}
+	var raw io.ReadCloser = sent
 	if r.ContentLength < 0 || r.ContentLength > rollingFrom {
 		raw = &rolling{ReadCloser: raw, rc: http.NewResponseController(w), timeout: s.cfg.ReadTimeout}
 	}
-	switch coding := strings.ToLower(strings.TrimSpace(first(r.Header, "Content-Encoding"))); coding {
+	// Lines of the same header are one list, so that a second coding is not overlooked.
+	switch coding := strings.ToLower(strings.TrimSpace(strings.Join(r.Header["Content-Encoding"], ", "))); coding {
 	case "", "identity":
 		return raw, nil
 	case "gzip", "x-gzip":
@@ -35,14 +37,14 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) (io.ReadCloser, er
 		if err != nil {
 			return nil, undecodable(err, "gzip")
 		}
-		return &decoded{r: z, close: z.Close, coding: "gzip", left: s.cfg.MaxDecoded, limit: s.cfg.MaxDecoded}, nil
+		return &decoded{r: z, close: z.Close, sent: sent, coding: "gzip", left: s.cfg.MaxDecoded, limit: s.cfg.MaxDecoded}, nil
 	case "zstd":
 		z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, undecodable(err, "zstd")
 		}
 		c := z.IOReadCloser()
-		return &decoded{r: c, close: c.Close, coding: "zstd", left: s.cfg.MaxDecoded, limit: s.cfg.MaxDecoded}, nil
+		return &decoded{r: c, close: c.Close, sent: sent, coding: "zstd", left: s.cfg.MaxDecoded, limit: s.cfg.MaxDecoded}, nil
 	default:
 		return nil, fault.New(fault.Unsupported, "unknown_content_encoding",
 			"Content-Encoding %.40q is not spoken here: send gzip, zstd or none", coding)
@@ -62,8 +64,10 @@ func undecodable(err error, coding string) error {
 
 // wire reads the body as sent, and says what an error of the connection means for the caller.
 type wire struct {
-	r     io.Reader
-	limit int64
+	r      io.Reader
+	limit  int64
+	answer http.Header // of the answer to it, if the connection shall end with a body that fails
+	err    error       // the first one, which decoders do not always pass on
 }
 
 func (b *wire) Read(p []byte) (int, error) {
@@ -71,19 +75,29 @@ func (b *wire) Read(p []byte) (int, error) {
 	if err == nil || err == io.EOF {
 		return n, err
 	}
+	if b.err == nil {
+		b.err = b.failure(err)
+		if b.answer != nil {
+			b.answer.Set("Connection", "close") // nobody knows where the next request begins, though net/http may think so
+		}
+	}
+	return n, b.err
+}
+
+func (b *wire) failure(err error) error {
 	var large *http.MaxBytesError
 	var netErr net.Error
 	switch {
 	case errors.As(err, &large):
-		return n, tooLarge(b.limit, "as sent")
+		return tooLarge(b.limit, "as sent")
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return n, fault.New(fault.Invalid, "truncated_body", "the body ended before its announced length")
+		return fault.New(fault.Invalid, "truncated_body", "the body ended before its announced length")
 	case errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &netErr) && netErr.Timeout():
-		return n, fault.New(fault.Invalid, "slow_body", "the body did not go on within the read timeout").Because(err)
+		return fault.New(fault.Invalid, "slow_body", "the body did not go on within the read timeout").Because(err)
 	case errors.As(err, &netErr):
-		return n, fault.New(fault.Canceled, "client_gone", "the client stopped sending").Because(err)
+		return fault.New(fault.Canceled, "client_gone", "the client stopped sending").Because(err)
 	default:
-		return n, fault.New(fault.Invalid, "bad_transfer_encoding", "the body is not well chunked: %v", err)
+		return fault.New(fault.Invalid, "bad_transfer_encoding", "the body is not well chunked: %v", err)
 	}
 }
 
@@ -112,6 +126,7 @@ func (b *rolling) Read(p []byte) (int, error) {
 type decoded struct {
 	r      io.Reader
 	close  func() error
+	sent   *wire // what r decompresses
 	coding string
 	left   int64
 	limit  int64
@@ -129,7 +144,10 @@ func (d *decoded) Read(p []byte) (int, error) {
 	if d.left < 0 {
 		return 0, tooLarge(d.limit, "after decompression")
 	}
-	if err != nil && err != io.EOF {
+	switch {
+	case err != nil && d.sent.err != nil:
+		err = d.sent.err
+	case err != nil && err != io.EOF:
 		err = undecodable(err, d.coding)
 	}
 	return n, err

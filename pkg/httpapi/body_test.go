@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -112,7 +114,7 @@ func TestParseInsert(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ""
-			o, err := s.parseInsert(tt.query)
+			o, _, err := s.parseInsert(&http.Request{URL: &url.URL{RawQuery: tt.query}})
 			if err != nil {
 				got = fault.TextOf(err)
 			} else {
@@ -124,6 +126,42 @@ func TestParseInsert(t *testing.T) {
 		})
 	}
 }
+
+func TestParseInsertHeaders(t *testing.T) {
+	s := &Server{cfg: DefaultConfig()}
+	for _, tt := range []struct {
+		name, query string
+		header      http.Header
+		want        string
+	}{
+		{"nothing", "", nil, `horizontal "" ""`},
+		{"mode", "flatten=explode", nil, `vertical "" ""`},
+		{"mode by header", "", http.Header{"X-Scratchdb-Flatten": {"multitable"}}, `multitable "" ""`},
+		{"mode by both", "flatten=none", http.Header{"X-Scratchdb-Flatten": {"flat"}}, `horizontal "" ""`},
+		{"no such mode", "flatten=diagonal", nil, `flatten: "diagonal" is not one of horizontal, flat, vertical, explode, multitable, none`},
+		{"table", "table=a.b&flatten=none", nil, `none "a.b" ""`},
+		{"key", "", http.Header{"Idempotency-Key": {`"8e03978e-40d5-43dd-bc93-6894a57f9324"`}}, `horizontal "" "\"8e03978e-40d5-43dd-bc93-6894a57f9324\""`},
+		{"longest key", "", http.Header{"Idempotency-Key": {strings.Repeat("k", 255)}}, `horizontal "" "` + strings.Repeat("k", 255) + `"`},
+		{"key too long", "", http.Header{"Idempotency-Key": {strings.Repeat("k", 256)}}, badKey},
+		{"empty key", "", http.Header{"Idempotency-Key": {""}}, badKey},
+		{"key with a space", "", http.Header{"Idempotency-Key": {"a b"}}, badKey},
+		{"key that is not ASCII", "", http.Header{"Idempotency-Key": {"ä"}}, badKey},
+		{"two keys", "", http.Header{"Idempotency-Key": {"a", "b"}}, badKey},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o, table, err := s.parseInsert(&http.Request{URL: &url.URL{RawQuery: tt.query}, Header: tt.header})
+			got := fmt.Sprintf("%s %q %q", o.Mode, table, o.Key)
+			if err != nil {
+				got = fault.TextOf(err)
+			}
+			if got != tt.want {
+				t.Errorf("got %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+const badKey = "Idempotency-Key must be one header of 1 to 255 visible ASCII characters"
 
 func text(b bool) string {
 	if b {

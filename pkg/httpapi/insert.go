@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/flatten"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 	"github.com/scratchdata/scratchdata/pkg/transport"
@@ -30,15 +32,40 @@ type insertOptions struct {
 	timeout time.Duration
 }
 
+// insert takes rows for the table in the path.
 func (s *Server) insert(w http.ResponseWriter, r *http.Request) error {
 	table, err := tableOf(r)
 	if err != nil {
 		return err
 	}
-	o, err := s.parseInsert(r.URL.RawQuery)
+	o, _, err := s.parseInsert(r)
 	if err != nil {
 		return err
 	}
+	return s.insertInto(w, r, table, o)
+}
+
+// insertAnywhere takes rows for the table that the header names, or the URL's query, or else the body, which is an
+// envelope then.
+func (s *Server) insertAnywhere(w http.ResponseWriter, r *http.Request) (err error) {
+	o, name, err := s.parseInsert(r)
+	if err != nil {
+		return err
+	}
+	if header := first(r.Header, tableHeader); header != "" {
+		name = header
+	}
+	var table schema.Table
+	if name != "" {
+		if table, err = schema.ParseTable(name); err != nil {
+			return err
+		}
+	}
+	return s.insertInto(w, r, table, o)
+}
+
+// insertInto takes rows for the table, or, without one, for that of the envelope.
+func (s *Server) insertInto(w http.ResponseWriter, r *http.Request, table schema.Table, o insertOptions) error {
 	if s.deps.Writer == nil {
 		return fault.New(fault.Busy, "uploads_off", "this server takes no rows: its uploads are switched off")
 	}
@@ -50,6 +77,9 @@ func (s *Server) insert(w http.ResponseWriter, r *http.Request) error {
 	in, err := s.deps.Writer.Insert(r.Context(), callOf(r.Context()).grant.Destination, table, body, o.Options)
 	if err != nil {
 		return err
+	}
+	if in.Replayed {
+		w.Header()[replayedHeader] = []string{"true"}
 	}
 	reply := insertReply{Rows: in.Rows, Receipt: in.Receipt, RowIDs: in.RowIDs}
 	if !o.loaded || in.Rows == 0 {
@@ -107,15 +137,55 @@ func writeInserted(w http.ResponseWriter, reply *insertReply) error {
 // jsonType is a header's value that every plain answer shares; net/http only reads it.
 var jsonType = []string{"application/json"}
 
-func (s *Server) parseInsert(rawQuery string) (insertOptions, error) {
-	o := insertOptions{Options: ingest.Options{Ack: ingest.AckDisk}, timeout: s.cfg.WaitDefault}
-	if rawQuery == "" {
-		return o, nil
+// The headers of inserts, in their canonical form.
+const (
+	tableHeader    = "X-Scratchdb-Table"
+	flattenHeader  = "X-Scratchdb-Flatten"
+	keyHeader      = "Idempotency-Key"
+	replayedHeader = "Idempotent-Replayed" // of an answer that was given before
+)
+
+// parseInsert reads what the headers and the URL's query ask for, and gives the table that the query names.
+func (s *Server) parseInsert(r *http.Request) (o insertOptions, table string, err error) {
+	o = insertOptions{Options: ingest.Options{Ack: ingest.AckDisk}, timeout: s.cfg.WaitDefault}
+	if o.Key, err = idempotencyKey(r.Header); err != nil {
+		return o, "", err
 	}
-	q, err := url.ParseQuery(rawQuery)
-	if err != nil {
-		return o, fault.New(fault.Invalid, "bad_parameter", "the URL's query is not well formed")
+	mode := first(r.Header, flattenHeader)
+	if r.URL.RawQuery != "" {
+		q, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return o, "", fault.New(fault.Invalid, "bad_parameter", "the URL's query is not well formed")
+		}
+		if err := s.parseInsertQuery(&o, q); err != nil {
+			return o, "", err
+		}
+		table = q.Get("table")
+		if mode == "" {
+			mode = q.Get("flatten")
+		}
 	}
+	o.Mode, err = flatten.ParseMode(mode)
+	return o, table, err
+}
+
+// maxKey is the longest idempotency key.
+const maxKey = 255
+
+// idempotencyKey reads the header of that name: visible ASCII. Without the header it is empty.
+func idempotencyKey(h http.Header) (string, error) {
+	values := h[keyHeader]
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := values[0]
+	if len(values) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(c rune) bool { return c < '!' || c > '~' }) {
+		return "", fault.New(fault.Invalid, "bad_idempotency_key", "Idempotency-Key must be one header of 1 to %d visible ASCII characters", maxKey)
+	}
+	return key, nil
+}
+
+func (s *Server) parseInsertQuery(o *insertOptions, q url.Values) (err error) {
 	switch ack := q.Get("ack"); ack {
 	case "", "disk":
 	case "memory":
@@ -123,24 +193,24 @@ func (s *Server) parseInsert(rawQuery string) (insertOptions, error) {
 	case "loaded":
 		o.loaded = true
 	default:
-		return o, fault.New(fault.Invalid, "bad_parameter", "ack: %.40q is not one of memory, disk, loaded", ack)
+		return fault.New(fault.Invalid, "bad_parameter", "ack: %.40q is not one of memory, disk, loaded", ack)
 	}
 	if o.RowIDs, err = boolParam(q, "row_ids"); err != nil {
-		return o, err
+		return err
 	}
 	wait, err := boolParam(q, "wait")
 	if err != nil {
-		return o, err
+		return err
 	}
 	o.loaded = o.loaded || wait
 	o.Hurry = o.loaded
 	if t := q.Get("timeout"); t != "" {
 		if o.timeout, err = parseTimeout(t); err != nil {
-			return o, err
+			return err
 		}
 	}
 	o.timeout = min(o.timeout, s.cfg.WaitMax)
-	return o, nil
+	return nil
 }
 
 func boolParam(q url.Values, name string) (bool, error) {

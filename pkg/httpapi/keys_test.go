@@ -22,7 +22,8 @@ var ways = []struct {
 
 // keyedRoutes are the routes that ask for a key.
 var keyedRoutes = []string{
-	"POST /api/data/insert/events", "GET /api/data/query", "POST /api/data/query", "GET /api/receipts/x",
+	"POST /data", "POST /api/data/insert", "POST /api/data/insert/events", "GET /api/tables", "GET /api/tables/t/columns",
+	"GET /api/tables/t/rescued", "POST /api/tables/t/rescued/replay", "GET /api/data/query", "POST /api/data/query", "GET /api/receipts/x",
 	"GET /api/dead", "GET /api/dead/x", "POST /api/dead/x/replay", "DELETE /api/dead/x",
 }
 

@@ -26,6 +26,7 @@ import (
 	queuememory "github.com/scratchdata/scratchdata/pkg/queue/memory"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/secret"
+	"github.com/scratchdata/scratchdata/pkg/tables"
 	"github.com/scratchdata/scratchdata/pkg/transport"
 )
 
@@ -47,6 +48,7 @@ type setup struct {
 	health  func() []string
 	answers map[string]answer
 	off     bool // no uploads
+	rescues bool // the first destination is an archive
 }
 
 // plant is the API over its real parts, with two destinations in memory. Its uploader and workers do not run before
@@ -55,6 +57,8 @@ type plant struct {
 	t        *testing.T
 	dir      string // the writer's folder is dir/ingest
 	one, two *shelf
+	archive  *archive // over one, if it rescues
+	dests    destination.Set
 	log      *logLines
 	logger   *slog.Logger
 	registry *prometheus.Registry
@@ -77,13 +81,18 @@ func newPlant(t *testing.T, s setup) *plant {
 		registry: prometheus.NewRegistry(), written: make(chan struct{})}
 	p.logger = slog.New(withRequestID{slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})})
 	p.moving = transport.NewMetrics(p.registry)
+	p.dests = destination.Set{"1": p.one, "2": p.two}
+	if s.rescues {
+		p.archive = newArchive(p.one)
+		p.dests["1"] = p.archive
+	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.openStores()
 	p.openWriter(s)
 	cfg := transport.DefaultWorkersConfig()
 	cfg.FreeSpace, cfg.Dir = 0, p.dir
-	p.workers = transport.NewWorkers(cfg, destination.Set{"1": p.one, "2": p.two}, p.blobs, p.queue, p.control,
-		catalog.New(100, p.logger), p.logger, p.moving)
+	p.workers = transport.NewWorkers(cfg, p.dests, p.blobs, p.queue, p.control,
+		catalog.New(100, p.control.Columns(), p.logger), p.logger, p.moving)
 	p.serve(s)
 	t.Cleanup(p.close)
 	return p
@@ -113,7 +122,7 @@ func (p *plant) openWriter(s setup) {
 		return
 	}
 	var err error
-	if p.writer, err = ingest.Open(cfg, rowid.NewSource(), p.logger, ingest.NewMetrics(p.registry)); err != nil {
+	if p.writer, err = ingest.Open(cfg, rowid.NewSource(), p.control.Keys(), p.logger, ingest.NewMetrics(p.registry)); err != nil {
 		p.t.Fatal(err)
 	}
 	p.run(func(ctx context.Context) error {
@@ -136,7 +145,8 @@ func (p *plant) serve(s setup) {
 		Writer:   p.writer,
 		Receipts: receipts,
 		Graves:   transport.NewGraves(p.control, p.queue, p.blobs),
-		Query:    query.New(s.limits, destination.Set{"1": p.one, "2": p.two}, p.logger, query.NewMetrics(p.registry)),
+		Tables:   tables.New(p.dests, p.control.Columns(), p.logger),
+		Query:    query.New(s.limits, p.dests, p.logger, query.NewMetrics(p.registry)),
 		Health:   s.health,
 	})
 	p.server = httptest.NewUnstartedServer(api.Handler())

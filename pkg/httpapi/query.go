@@ -34,7 +34,7 @@ func (s *Server) queryByURL(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) queryByBody(w http.ResponseWriter, r *http.Request) error {
-	body, err := io.ReadAll(io.LimitReader(&wire{r: r.Body}, maxSQL+1))
+	body, err := io.ReadAll(io.LimitReader(&wire{r: r.Body, answer: w.Header()}, maxSQL+1))
 	if err != nil {
 		return err
 	}

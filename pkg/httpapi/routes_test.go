@@ -13,7 +13,7 @@ import (
 
 func TestPathsThatAreNotThere(t *testing.T) {
 	p := newPlant(t, setup{})
-	for _, path := range []string{"/nowhere", "/api", "/api/", "/api/nowhere", "/api/data/insert", "/api/data/insert/a/b", "/api/dead/", "//", "/healthcheck/"} {
+	for _, path := range []string{"/nowhere", "/api", "/api/", "/api/nowhere", "/api/data/insert/", "/data/x", "/api/data/insert/a/b", "/api/dead/", "//", "/healthcheck/"} {
 		for _, method := range []string{"GET", "POST", "HEAD"} {
 			r := p.do(method, path, "")
 			if r.status != http.StatusNotFound {
@@ -37,15 +37,21 @@ func TestUnknownMethodAtUnknownPath(t *testing.T) {
 func TestMethodsThatAPathHasNot(t *testing.T) {
 	p := newPlant(t, setup{})
 	for path, want := range map[string]string{
-		"/":                       "GET, HEAD",
-		"/healthcheck":            "GET, HEAD",
-		"/api/data/insert/events": "POST",
-		"/api/data/insert/a%2Fb":  "POST",
-		"/api/data/query":         "GET, HEAD, POST",
-		"/api/receipts/x":         "GET, HEAD",
-		"/api/dead":               "GET, HEAD",
-		"/api/dead/x":             "DELETE, GET, HEAD",
-		"/api/dead/x/replay":      "POST",
+		"/":                            "GET, HEAD",
+		"/healthcheck":                 "GET, HEAD",
+		"/data":                        "POST",
+		"/api/data/insert":             "POST",
+		"/api/data/insert/events":      "POST",
+		"/api/data/insert/a%2Fb":       "POST",
+		"/api/data/query":              "GET, HEAD, POST",
+		"/api/receipts/x":              "GET, HEAD",
+		"/api/dead":                    "GET, HEAD",
+		"/api/dead/x":                  "DELETE, GET, HEAD",
+		"/api/dead/x/replay":           "POST",
+		"/api/tables":                  "GET, HEAD",
+		"/api/tables/a/columns":        "GET, HEAD",
+		"/api/tables/a/rescued":        "GET, HEAD",
+		"/api/tables/a/rescued/replay": "POST",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "SEARCH"} {
 			if slices.Contains(strings.Split(want, ", "), method) {

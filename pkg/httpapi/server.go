@@ -16,6 +16,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/account"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
 	"github.com/scratchdata/scratchdata/pkg/query"
+	"github.com/scratchdata/scratchdata/pkg/tables"
 	"github.com/scratchdata/scratchdata/pkg/transport"
 )
 
@@ -54,6 +55,7 @@ type Deps struct {
 	Receipts *transport.Receipts
 	Graves   *transport.Graves
 	Query    *query.Runner
+	Tables   *tables.Tables
 	Health   func() []string // why the server is not well, empty when it is; nil means always well
 }
 
@@ -89,9 +91,15 @@ func (s *Server) routes() {
 	r.MethodNotAllowed(s.handle(s.methodNotAllowed))
 	r.Get("/", s.handle(s.home))
 	r.Get("/healthcheck", s.handle(s.health))
+	r.Post("/data", s.handle(s.keyed(s.writing(s.insertAnywhere))))
+	r.Post("/api/data/insert", s.handle(s.keyed(s.writing(s.insertAnywhere))))
 	r.Post("/api/data/insert/{table}", s.handle(s.keyed(s.writing(s.insert))))
 	r.Get("/api/data/query", s.handle(s.keyed(s.queryByURL)))
 	r.Post("/api/data/query", s.handle(s.keyed(s.queryByBody)))
+	r.Get("/api/tables", s.handle(s.keyed(s.listTables)))
+	r.Get("/api/tables/{table}/columns", s.handle(s.keyed(s.tableColumns)))
+	r.Get("/api/tables/{table}/rescued", s.handle(s.keyed(s.listRescued)))
+	r.Post("/api/tables/{table}/rescued/replay", s.handle(s.keyed(s.writing(s.replayRescued))))
 	r.Get("/api/receipts/{id}", s.handle(s.keyed(s.receipt)))
 	r.Get("/api/dead", s.handle(s.keyed(s.listDead)))
 	r.Get("/api/dead/{id}", s.handle(s.keyed(s.showDead)))
@@ -105,7 +113,7 @@ func (s *Server) cors() func(http.Handler) http.Handler {
 		AllowedOrigins: s.cfg.CORSOrigins,
 		AllowedMethods: []string{"GET", "POST", "PUT", "DELETE", "HEAD"},
 		AllowedHeaders: []string{"*"},
-		ExposedHeaders: []string{"X-Request-Id", rowsTrailer, statusTrailer, "Retry-After"},
+		ExposedHeaders: []string{"X-Request-Id", replayedHeader, rowsTrailer, statusTrailer, "Retry-After"},
 		MaxAge:         3600,
 	})
 	return func(next http.Handler) http.Handler {

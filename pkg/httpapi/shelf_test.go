@@ -3,12 +3,17 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/result"
+	"github.com/scratchdata/scratchdata/pkg/schema"
 	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
@@ -18,20 +23,68 @@ type shelf struct {
 	answers map[string]answer // not changed while the shelf is in use
 
 	mu      sync.Mutex
-	refusal error // of every new batch, when not nil; guarded by mu
+	refusal error                 // of every new batch, when not nil; guarded by mu
+	made    map[schema.Table]bool // the tables; guarded by mu
+	lines   map[string][]string   // the rows as they were loaded, by table; guarded by mu
 }
 
 // answer writes a query's answer to out, until the first error of out or ctx.
 type answer func(ctx context.Context, out result.Writer) error
 
 func newShelf(answers map[string]answer) *shelf {
-	s := &shelf{Shelf: destinationtest.NewShelf(), answers: answers}
+	s := &shelf{Shelf: destinationtest.NewShelf(), answers: answers, made: make(map[schema.Table]bool), lines: make(map[string][]string)}
 	s.Fail = func(destination.Batch) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.refusal
 	}
 	return s
+}
+
+func (s *shelf) CreateTable(ctx context.Context, table schema.Table) error {
+	s.mu.Lock()
+	s.made[table] = true
+	s.mu.Unlock()
+	return s.Shelf.CreateTable(ctx, table)
+}
+
+func (s *shelf) Tables(context.Context) ([]schema.Table, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	byName := func(a, b schema.Table) int { return strings.Compare(a.String(), b.String()) }
+	return slices.SortedFunc(maps.Keys(s.made), byName), nil
+}
+
+// Load notes which table the rows went to, which the shelf below does not tell.
+func (s *shelf) Load(ctx context.Context, table schema.Table, b destination.Batch) (destination.Loaded, error) {
+	loaded, err := s.Shelf.Load(ctx, table, b)
+	if err != nil || loaded.Already {
+		return loaded, err
+	}
+	r, err := b.Open(ctx)
+	if err != nil {
+		return loaded, err
+	}
+	text, err := io.ReadAll(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for line := range strings.Lines(string(text)) {
+		s.lines[table.String()] = append(s.lines[table.String()], strings.TrimSpace(line))
+	}
+	return loaded, errors.Join(err, r.Close())
+}
+
+// rows gives the rows of all tables, sorted, as "table: row".
+func (s *shelf) rows() (all []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for table, lines := range s.lines {
+		for _, line := range lines {
+			all = append(all, table+": "+line)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 func (s *shelf) Query(ctx context.Context, sql string, _ []any, out result.Writer) error {

@@ -5,8 +5,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/fault"
-	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/flatten"
+	"github.com/scratchdata/scratchdata/pkg/rowid"
 )
 
 // batch is an open batch file that inserts of one table share.
@@ -37,13 +39,17 @@ type batch struct {
 	failure  error  // of a write or sync: what was not written then is lost
 	uncut    bool   // the first length bytes are to be copied: the file could not be cut, or not synced after the failure
 	columns  columns
+	parts    parts
+	keyed    []*control.KeyedInsert // of the groups that were written
+	keys     int                    // with what is pending
 }
 
 // group is the inserts that are written together.
 type group struct {
 	inserts int
 	rows    segments
-	sync    bool          // one of them waits for the disk
+	sync    bool // one of them waits for the disk
+	keyed   []*control.KeyedInsert
 	done    chan struct{} // closed when they are in the file, and on disk if sync, or lost
 	err     error         // why they are lost; read after done
 }
@@ -63,14 +69,14 @@ func (g *group) end(err error) {
 
 // add puts an insert's rows into the group that gathers, and gives it and the number of the first row. It reports false
 // when the batch is closed.
-func (b *batch) add(r *request, rows int, seen []schema.Seen, sync bool) (g *group, first int, ok bool) {
+func (b *batch) add(r *request, sync bool) (g *group, first int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return nil, 0, false
 	}
 	first = b.rows
-	b.rows += rows
+	b.rows += r.count
 	b.size += r.size
 	if b.next == nil {
 		b.next = &group{done: make(chan struct{})}
@@ -78,7 +84,13 @@ func (b *batch) add(r *request, rows int, seen []schema.Seen, sync bool) (g *gro
 	b.next.sync = b.next.sync || sync
 	b.next.rows.take(r)
 	b.next.inserts++
-	b.columns.merge(seen)
+	b.columns.merge(r.seen)
+	b.parts.merge(r.parts)
+	if r.keyed != nil {
+		r.keyed.Batch, r.keyed.Receipt = b.id, rowid.Receipt(b.id, first, r.count)
+		b.next.keyed = append(b.next.keyed, r.keyed)
+		b.keys++
+	}
 	b.crowd.joined(b.next.inserts)
 	b.start()
 	return b.next, first, true
@@ -149,6 +161,7 @@ func (b *batch) write() {
 	}
 	b.length += n
 	b.unsynced = !g.sync
+	b.keyed = append(b.keyed, g.keyed...)
 	b.crowd.served(g.inserts, b.next)
 	g.end(nil)
 }
@@ -221,6 +234,15 @@ func (b *batch) finish() (whole bool, err error) {
 	return whole, err
 }
 
+// takeKeyed gives the keyed inserts that are in the file, once.
+func (b *batch) takeKeyed() []*control.KeyedInsert {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := b.keyed
+	b.keyed = nil
+	return list
+}
+
 // rest closes the file's descriptor when nobody uses it just now, and reports whether it did.
 func (b *batch) rest() bool {
 	if !b.mu.TryLock() {
@@ -241,8 +263,11 @@ func (b *batch) rest() bool {
 	return true
 }
 
+// maxBatchKeys is the most keyed inserts of a batch: they are kept in memory until it is sealed.
+const maxBatchKeys = 50_000
+
 // full gives the reason why the batch must be sealed now, empty when it need not. The caller holds mu.
-func (b *batch) full(limit Rotation, columns int) string {
+func (b *batch) full(limit Rotation, limits flatten.Limits) string {
 	switch {
 	case b.closed:
 		return ""
@@ -250,8 +275,12 @@ func (b *batch) full(limit Rotation, columns int) string {
 		return "bytes"
 	case b.rows >= limit.MaxRows:
 		return "rows"
-	case len(b.columns.list) > columns:
+	case b.keys >= maxBatchKeys:
+		return "keys"
+	case len(b.columns.list) > limits.Columns:
 		return "columns"
+	case len(b.parts.list) > limits.Tables:
+		return "tables"
 	default:
 		return ""
 	}

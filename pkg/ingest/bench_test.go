@@ -17,7 +17,7 @@ func benchWriter(b *testing.B) (*Writer, schema.Table) {
 	b.Helper()
 	cfg := DefaultConfig()
 	cfg.Dir = b.TempDir()
-	w, err := Open(cfg, rowid.NewSource(), slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
+	w, err := Open(cfg, rowid.NewSource(), newMemoryKeys(), slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -21,6 +21,8 @@ type Config struct {
 	Memory    int64               // bytes for the rows of inserts in progress; above it they wait in a file
 	OpenFiles int                 // most batch files held open between inserts
 	Limits    flatten.Limits      // of one row
+	KeyWindow time.Duration       // for which an idempotency key is remembered, at least
+	MaxKeys   int                 // that are remembered at most: beyond it the oldest are forgotten early
 	Per       map[string]Rotation // other limits of batches, by destination id
 }
 
@@ -42,6 +44,8 @@ func DefaultConfig() Config {
 		Memory:    128 << 20,
 		OpenFiles: 256,
 		Limits:    flatten.DefaultLimits(),
+		KeyWindow: 24 * time.Hour,
+		MaxKeys:   10_000_000,
 	}
 }
 
@@ -59,7 +63,7 @@ func (c Config) Validate() error {
 		name  string
 		value int64
 		least int64
-	}{{"inline", c.Inline, 0}, {"memory", c.Memory, 0}, {"free_space", c.FreeSpace, 0}, {"open_files", int64(c.OpenFiles), 1}} {
+	}{{"inline", c.Inline, 0}, {"memory", c.Memory, 0}, {"free_space", c.FreeSpace, 0}, {"open_files", int64(c.OpenFiles), 1}, {"key_window", int64(c.KeyWindow), 1}, {"max_keys", int64(c.MaxKeys), 1}} {
 		if n.value < n.least {
 			errs = append(errs, fmt.Errorf("%s: %d is less than %d", n.name, n.value, n.least))
 		}

@@ -33,7 +33,7 @@ func TestValidate(t *testing.T) {
 			[]string{"destination d: max_bytes: -2", "destination d: max_age: -3", "destination d: max_rows: -1"}},
 		{"a destination that has none", func(c *Config) { c.Per = map[string]Rotation{"d": {}} }, nil},
 		{"everything", func(c *Config) { *c = Config{} },
-			[]string{"dir:", "max_bytes:", "max_age:", "max_rows:", "open_files:"}},
+			[]string{"dir:", "max_bytes:", "max_age:", "max_rows:", "open_files:", "key_window:", "max_keys:"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := DefaultConfig()
@@ -51,7 +51,7 @@ func TestValidate(t *testing.T) {
 }
 
 func TestOpenValidates(t *testing.T) {
-	if _, err := Open(Config{}, rowid.NewSource(), quiet(), freshMetrics()); err == nil {
+	if _, err := Open(Config{}, rowid.NewSource(), newMemoryKeys(), quiet(), freshMetrics()); err == nil {
 		t.Error("got a writer without settings, want an error")
 	}
 }

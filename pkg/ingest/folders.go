@@ -75,7 +75,8 @@ type Ready struct {
 	Path        string // of the file
 	Rows, Bytes int64
 	Seen        []schema.Seen
-	Created     time.Time // when its first row came
+	Parts       []schema.Part // rows for other tables, which Rows counts too and Seen does not tell of; by table
+	Created     time.Time     // when its first row came
 }
 
 // sidecar is what is known of a ready file's rows, so that nobody has to read them for it. It is not synced: one that
@@ -84,7 +85,9 @@ type sidecar struct {
 	Rows    int64         `json:"rows"`
 	Bytes   int64         `json:"bytes"`
 	Seen    []schema.Seen `json:"seen"`
+	Parts   []schema.Part `json:"parts,omitempty"`
 	Created time.Time     `json:"created"`
+	Keyed   bool          `json:"keyed,omitempty"` // it is one insert's own, which has an idempotency key
 }
 
 func sidecarOf(path string) string {

@@ -37,7 +37,7 @@ func openDir(t tester, dir string, change func(*Config)) *Writer {
 	if change != nil {
 		change(&cfg)
 	}
-	w, err := Open(cfg, rowid.NewSource(), quiet(), freshMetrics())
+	w, err := Open(cfg, rowid.NewSource(), newMemoryKeys(), quiet(), freshMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scratchdata/scratchdata/pkg/control"
 )
 
 // Metrics counts what the writer does.
@@ -16,6 +18,11 @@ type Metrics struct {
 	open    prometheus.Gauge
 	waiting prometheus.Gauge
 	sync    prometheus.Histogram
+
+	replays   *prometheus.CounterVec
+	keys      prometheus.Gauge
+	oldestKey prometheus.Gauge
+	keysEarly prometheus.Counter
 }
 
 // NewMetrics registers the metrics with reg.
@@ -32,8 +39,23 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		sync: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "scratchdata_ingest_sync_seconds", Help: "Time of a group commit's sync.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 1}}),
 	}
-	reg.MustRegister(m.inserts, m.rows, m.bytes, m.sealed, m.torn, m.open, m.waiting, m.sync)
+	m.replays = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scratchdata_ingest_replays_total", Help: "Inserts answered again, as their idempotency key was known."}, byDestination)
+	m.keys = prometheus.NewGauge(prometheus.GaugeOpts{Name: "scratchdata_idempotency_keys", Help: "Idempotency keys remembered."})
+	m.oldestKey = prometheus.NewGauge(prometheus.GaugeOpts{Name: "scratchdata_idempotency_oldest_seconds", Help: "Age of the oldest idempotency key remembered."})
+	m.keysEarly = prometheus.NewCounter(prometheus.CounterOpts{Name: "scratchdata_idempotency_forgotten_early_total", Help: "Idempotency keys forgotten before their window ended, because there were too many."})
+	reg.MustRegister(m.inserts, m.rows, m.bytes, m.sealed, m.torn, m.open, m.waiting, m.sync, m.replays, m.keys, m.oldestKey, m.keysEarly)
 	return m
+}
+
+func (m *Metrics) replayed(destination string) { m.replays.WithLabelValues(destination).Inc() }
+
+func (m *Metrics) keysLeft(left control.KeysLeft) {
+	m.keys.Set(float64(left.Count))
+	m.oldestKey.Set(0)
+	if !left.Oldest.IsZero() {
+		m.oldestKey.Set(time.Since(left.Oldest).Seconds())
+	}
+	m.keysEarly.Add(float64(left.Early))
 }
 
 // accepted counts the inserts of one destination.

@@ -21,6 +21,10 @@ func (w *Writer) Next(ctx context.Context) (Ready, error) {
 	if err != nil {
 		return Ready{}, err
 	}
+	if err := w.keys.flush(ctx, b.batch); err != nil {
+		return Ready{Batch: b.batch, Destination: b.destination, Table: b.table, Path: b.path},
+			fmt.Errorf("note the idempotency keys of batch %s: %w", b.batch, err)
+	}
 	r := Ready{Batch: b.batch, Destination: b.destination, Table: b.table, Path: b.path}
 	if err := r.read(); err != nil {
 		return r, fmt.Errorf("read the sealed batch %s: %w", b.batch, err)
@@ -40,25 +44,21 @@ func (r *Ready) read() (err error) {
 			return err
 		}
 	}
-	r.Rows, r.Bytes, r.Seen, r.Created = s.Rows, s.Bytes, s.Seen, s.Created
+	r.Rows, r.Bytes, r.Seen, r.Parts, r.Created = s.Rows, s.Bytes, s.Seen, s.Parts, s.Created
 	return nil
 }
 
 // scanned makes the sidecar of a file that has none.
 func scanned(path, batch string) (s sidecar, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return s, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	found, err := ndjson.ScanReady(f)
+	found, err := scanFile(path, ndjson.ScanReady)
 	if err != nil {
 		return s, err
 	}
 	if found.Good != found.Size {
 		return s, fmt.Errorf("%s is damaged: %d of its %d bytes are rows", path, found.Good, found.Size)
 	}
-	return sidecar{Rows: found.Rows, Bytes: found.Size, Seen: found.Seen, Created: createdOf(batch)}, nil
+	return sidecar{Rows: found.Rows, Bytes: found.Size, Seen: found.Seen, Parts: sorted(found.Parts), Created: createdOf(batch),
+		Keyed: len(found.Keyed) > 0}, nil
 }
 
 // createdOf gives the time in a batch's id.

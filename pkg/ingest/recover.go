@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -88,16 +89,47 @@ func parsePath(root, path string) (sealed, bool) {
 	return sealed{target{parts[0], table}, batch, path}, true
 }
 
+// recoverReady puts a ready batch on the shelf. When it is one insert's own, the insert's idempotency key may not have been
+// noted; those of batches that inserts shared were.
 func (w *Writer) recoverReady(b sealed) error {
+	info, err := os.Stat(b.path)
+	if err != nil {
+		return err
+	}
+	s, err := readSidecar(b.path, info.Size())
+	if err == nil && !s.Keyed {
+		w.putUp(b)
+		return nil
+	}
+	found, err := scanFile(b.path, ndjson.ScanReady)
+	if err != nil {
+		return err
+	}
+	if err := w.recoverKeys(b, found); err != nil {
+		return err
+	}
+	w.putUp(b)
+	return nil
+}
+
+// recoverKeys notes the keyed inserts that were found in a batch, before anybody may send them again.
+func (w *Writer) recoverKeys(b sealed, found ndjson.Scanned) error {
+	list, err := keyedIn(b.destination, b.batch, found.Keyed)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	return w.keys.remember(context.Background(), list...)
+}
+
+func (w *Writer) putUp(b sealed) {
 	w.metrics.waiting.Inc()
 	w.shelf.put(b, createdOf(b.batch))
-	return nil
 }
 
 // recoverOpen keeps the whole inserts of an open batch, puts what comes after them aside, but for zeros that were written
 // ahead, and makes it ready.
 func (w *Writer) recoverOpen(b sealed) error {
-	found, err := scanFile(b.path)
+	found, err := scanFile(b.path, ndjson.Scan)
 	if err != nil {
 		return err
 	}
@@ -114,23 +146,27 @@ func (w *Writer) recoverOpen(b sealed) error {
 		return err
 	}
 	path := filepath.Join(dir, b.batch+batchSuffix)
-	s := sidecar{Rows: found.Rows, Bytes: found.Good, Seen: found.Seen, Created: createdOf(b.batch)}
-	if err := errors.Join(syncFile(b.path), s.write(path), durable.Rename(b.path, path)); err != nil {
+	s := sidecar{Rows: found.Rows, Bytes: found.Good, Seen: found.Seen, Parts: sorted(found.Parts), Created: createdOf(b.batch)}
+	if err := errors.Join(syncFile(b.path), w.recoverKeys(b, found)); err != nil {
+		return err
+	}
+	if err := errors.Join(s.write(path), durable.Rename(b.path, path)); err != nil {
 		return err
 	}
 	w.metrics.sealed.WithLabelValues("recovered").Inc()
 	w.log.Info("open batch recovered", "batch", b.batch, "destination", b.destination, "table", b.table.String(), "rows", found.Rows)
 	b.path = path
-	return w.recoverReady(b)
+	w.putUp(b)
+	return nil
 }
 
-func scanFile(path string) (found ndjson.Scanned, err error) {
+func scanFile(path string, scan func(io.Reader) (ndjson.Scanned, error)) (found ndjson.Scanned, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return found, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return ndjson.Scan(f)
+	return scan(f)
 }
 
 // cutTail copies what follows the last whole insert to the folder aside, and then cuts it off. Zeros at the end are what

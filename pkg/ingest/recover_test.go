@@ -233,7 +233,7 @@ func TestOpenFails(t *testing.T) {
 			tt.spoil(t, dir)
 			cfg := DefaultConfig()
 			cfg.Dir = dir
-			if w, err := Open(cfg, rowid.NewSource(), quiet(), freshMetrics()); err == nil {
+			if w, err := Open(cfg, rowid.NewSource(), newMemoryKeys(), quiet(), freshMetrics()); err == nil {
 				t.Errorf("got a writer with %v, want an error", filesIn(t, w, open))
 			}
 		})

@@ -7,7 +7,10 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/durable"
+	"github.com/scratchdata/scratchdata/pkg/flatten"
+	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
 // budget is the memory that the rows of all inserts in progress share.
@@ -31,12 +34,23 @@ type request struct {
 	inline int64                            // the most bytes kept in memory
 	create func() (*os.File, string, error) // makes the file of its own and gives its path
 
+	// What is known of the rows, once all of them are there.
+	count int
+	seen  []schema.Seen // good until the flattener is used again, as parts are
+	parts []schema.Part
+	keyed *control.KeyedInsert // nil without an idempotency key
+
 	rows  segments
 	held  int64 // bytes taken from budget
 	size  int64
 	file  *os.File // nil while the rows are in memory
 	path  string
 	spill *bufio.Writer
+}
+
+// learn notes what fl knows of the rows, which are count.
+func (r *request) learn(fl *flatten.Flattener, count int) {
+	r.count, r.seen, r.parts = count, fl.Seen(), fl.Parts()
 }
 
 // Write takes the next rows.
@@ -96,6 +110,11 @@ func (r *request) forget() {
 // finish makes the file of its own whole and durable.
 func (r *request) finish() error {
 	err := r.spill.Flush()
+	if err == nil && r.keyed != nil {
+		tail := rowMark(r.keyed)
+		_, err = r.file.WriteAt(tail, r.size-int64(len(rowEnd)))
+		r.size += int64(len(tail) - len(rowEnd))
+	}
 	if err == nil {
 		err = durable.Data(r.file)
 	}

@@ -46,7 +46,7 @@ func TestLargeInsertHasItsOwnBatch(t *testing.T) {
 			wantIDs(t, w, in.RowIDs, ready)
 			wantNone(t, w, incoming)
 			batch, first, count, err := rowid.ParseReceipt(in.Receipt)
-			if err != nil || batch != in.Batch || batch == shared.Batch || first != 0 || count != rowid.WholeBatch {
+			if err != nil || batch != in.Batch || batch == shared.Batch || first != 0 || count != in.Rows {
 				t.Errorf("receipt got %s, %d, %d, %v, want all of a batch of its own", batch, first, count, err)
 			}
 			ship(t, w, 1)
@@ -182,7 +182,7 @@ func TestSegmentsKeepEveryByte(t *testing.T) {
 				line := strings.Repeat(string(rune('a'+i)), size-1) + "\n"
 				r := &request{size: int64(size) + 1}
 				r.rows.add([]byte(line))
-				r.rows.mark()
+				r.rows.mark(nil)
 				group.take(r)
 				want.WriteString(line[:size-1] + " \n")
 			}

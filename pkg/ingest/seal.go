@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,6 +41,9 @@ type dueBatch struct {
 // Run seals batches when they are due. When ctx ends it refuses new inserts, waits for those in progress, seals every
 // batch, and returns nil.
 func (w *Writer) Run(ctx context.Context) error {
+	var pruning sync.WaitGroup
+	defer pruning.Wait()
+	pruning.Go(func() { w.keys.prune(ctx) })
 	look := time.NewTimer(0)
 	defer look.Stop()
 	for ctx.Err() == nil {
@@ -139,6 +143,10 @@ func (w *Writer) seal(d dueBatch) {
 	whole, err := b.finish()
 	w.files.forget(b)
 	if err == nil {
+		w.keys.hold(b.id, b.takeKeyed()...)
+		err = w.keys.flush(context.Background(), b.id)
+	}
+	if err == nil {
 		err = w.shelve(b, whole)
 	}
 	if err == nil {
@@ -170,7 +178,7 @@ func (w *Writer) shelve(b *batch, whole bool) error {
 	}
 	path := filepath.Join(dir, b.id+batchSuffix)
 	if whole { // of one that is not, the rows that failed are counted: it is scanned
-		s := sidecar{Rows: int64(b.rows), Bytes: b.length, Seen: b.columns.list, Created: b.created}
+		s := sidecar{Rows: int64(b.rows), Bytes: b.length, Seen: b.columns.list, Parts: b.parts.all(), Created: b.created}
 		if err := s.write(path); err != nil {
 			w.log.Warn("sidecar not written, the batch will be scanned", "batch", b.id, "err", err)
 		}

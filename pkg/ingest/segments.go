@@ -3,6 +3,9 @@ package ingest
 import (
 	"slices"
 	"sync"
+
+	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
 // chunkSize is how rows of an insert in progress are kept in memory.
@@ -51,11 +54,40 @@ func (s *segments) add(p []byte) {
 	}
 }
 
-// mark puts the commit mark into the last row: a space before its newline.
-func (s *segments) mark() {
+const (
+	rowEnd    = "}\n"
+	insertEnd = "} \n" // the commit mark: a space before the newline of an insert's last row
+)
+
+// mark puts the commit mark into the last row, and with an idempotency key that too.
+func (s *segments) mark(keyed *control.KeyedInsert) {
+	if keyed != nil {
+		s.cut(len(rowEnd))
+		s.add(rowMark(keyed))
+		return
+	}
 	last := s.list[len(s.list)-1]
 	(*last)[len(*last)-1] = ' '
 	s.add([]byte{'\n'})
+}
+
+// rowMark is the end of the last row of a keyed insert.
+func rowMark(keyed *control.KeyedInsert) []byte {
+	return []byte(`,"` + schema.Insert + `":"` + markOf(keyed) + `"` + insertEnd)
+}
+
+// cut takes n bytes off the end.
+func (s *segments) cut(n int) {
+	for n > 0 {
+		last := s.list[len(s.list)-1]
+		m := min(n, len(*last))
+		*last = (*last)[:len(*last)-m]
+		n -= m
+		if len(*last) == 0 {
+			chunks.Put(last)
+			s.list = s.list[:len(s.list)-1]
+		}
+	}
 }
 
 func (s *segments) bytes() (n int64) {

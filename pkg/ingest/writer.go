@@ -1,49 +1,18 @@
 package ingest
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/durable"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/flatten"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
-	"github.com/scratchdata/scratchdata/pkg/schema"
 )
-
-// Ack is when an insert is answered.
-type Ack string
-
-// The acknowledgements. That rows are loaded is told by their receipt.
-const (
-	AckMemory Ack = "memory" // written; survives the process, not a power loss
-	AckDisk   Ack = "disk"   // synced
-)
-
-// Options is what an insert may ask for.
-type Options struct {
-	Ack    Ack
-	RowIDs bool // give the rows' ids
-	Hurry  bool // seal the batch soon: somebody waits for the rows to be loaded
-}
-
-// Inserted is what an insert did.
-type Inserted struct {
-	Rows    int
-	Receipt string // empty when there were no rows
-	Batch   string
-	RowIDs  []string
-}
-
-// maxRowIDs is the most ids that one insert may ask for.
-const maxRowIDs = 1_000_000
 
 // Writer takes inserts and keeps their rows until they are shipped. Safe for concurrent use.
 type Writer struct {
@@ -56,6 +25,7 @@ type Writer struct {
 	disk     *disk
 	budget   *budget
 	files    *descriptors
+	keys     *keys
 	openFile opener        // tests let it fail
 	poke     chan struct{} // wakes Run: a batch may be due
 
@@ -76,14 +46,15 @@ type table struct {
 	current *batch // the open batch, nil when there is none; guarded by mu
 }
 
-// Open opens the writer and recovers what a crash left. The caller makes sure that no other process has the folder.
-func Open(cfg Config, ids *rowid.Source, log *slog.Logger, m *Metrics) (*Writer, error) {
+// Open opens the writer and recovers what a crash left. store remembers the idempotency keys of batches that have left. The caller makes sure that no other process has the folder.
+func Open(cfg Config, ids *rowid.Source, store control.Keys, log *slog.Logger, m *Metrics) (*Writer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	w := &Writer{cfg: cfg, ids: ids, log: log, metrics: m, shelf: newShelf(), files: &descriptors{most: cfg.OpenFiles},
 		folders: &folders{root: cfg.Dir, known: make(map[string]bool)},
 		disk:    &disk{least: cfg.FreeSpace, free: func() (int64, error) { return freeSpace(cfg.Dir) }},
+		keys:    newKeys(store, cfg, m, log),
 		budget:  &budget{limit: cfg.Memory}, openFile: openBatchFile,
 		tables: make(map[target]*table), poke: make(chan struct{}, 1), idle: make(chan struct{})}
 	for _, state := range [...]string{incoming, open, ready, aside} {
@@ -95,40 +66,6 @@ func Open(cfg Config, ids *rowid.Source, log *slog.Logger, m *Metrics) (*Writer,
 		return nil, fmt.Errorf("recover the batches in %s: %w", cfg.Dir, err)
 	}
 	return w, nil
-}
-
-// Insert flattens body's rows and keeps them: all of them, or none when it returns an error.
-func (w *Writer) Insert(ctx context.Context, destination string, name schema.Table, body io.Reader, o Options) (in Inserted, err error) {
-	if err := w.begin(); err != nil {
-		return in, err
-	}
-	defer w.end()
-	t := target{destination, name}
-	tab := w.table(t)
-	r := &request{budget: w.budget, inline: w.cfg.Inline, create: w.createIncoming}
-	defer func() { err = errors.Join(err, r.discardIf(err != nil)) }()
-	ids := idList{wanted: o.RowIDs}
-	fl := tab.flattener(w.cfg.Limits)
-	rows, err := fl.Flatten(body, w.ids, r, ids.each())
-	if err == nil {
-		err = errors.Join(ids.err(), ctx.Err())
-	}
-	if err != nil || rows == 0 {
-		tab.keep(fl)
-		return in, err
-	}
-	if r.file != nil {
-		in, err = w.insertOwn(t, r, rows, fl.Seen())
-		tab.keep(fl)
-	} else {
-		in, err = w.insertShared(t, tab, r, rows, fl, o)
-	}
-	if err != nil {
-		return Inserted{}, err
-	}
-	tab.accepted.insert(rows, r.size)
-	in.RowIDs = ids.list
-	return in, nil
 }
 
 // begin counts an insert in, or refuses it.
@@ -189,32 +126,6 @@ func (t *table) flattener(l flatten.Limits) *flatten.Flattener {
 
 func (t *table) keep(f *flatten.Flattener) { t.flatteners.Put(f) }
 
-// insertShared adds the rows to the table's open batch and waits for its group commit.
-// The flattener goes back before the wait: so that as few are warm as there are processors.
-func (w *Writer) insertShared(t target, tab *table, r *request, rows int, fl *flatten.Flattener, o Options) (Inserted, error) {
-	r.rows.mark()
-	r.size++
-	sync := o.Ack != AckMemory
-	for {
-		b, err := w.current(t, tab)
-		if err != nil {
-			tab.keep(fl)
-			return Inserted{}, err
-		}
-		g, first, ok := b.add(r, rows, fl.Seen(), sync)
-		if !ok {
-			w.drop(tab, b)
-			continue
-		}
-		tab.keep(fl)
-		w.consider(tab, b, o.Hurry)
-		if err := g.await(); err != nil {
-			return Inserted{}, fmt.Errorf("write to batch %s: %w", b.id, err)
-		}
-		return Inserted{Rows: rows, Batch: b.id, Receipt: rowid.Receipt(b.id, first, rows)}, nil
-	}
-}
-
 // current gives the table's open batch, a new one when there is none.
 func (w *Writer) current(t target, tab *table) (*batch, error) {
 	tab.mu.Lock()
@@ -267,7 +178,7 @@ const hurryAfter = 20 * time.Millisecond
 func (w *Writer) consider(tab *table, b *batch, hurry bool) {
 	limit := w.cfg.rotationOf(b.destination)
 	b.mu.Lock()
-	full := b.full(limit, w.cfg.Limits.Columns)
+	full := b.full(limit, w.cfg.Limits)
 	switch {
 	case full != "":
 		b.closed, b.reason, b.deadline = true, full, time.Time{}
@@ -280,61 +191,4 @@ func (w *Writer) consider(tab *table, b *batch, hurry bool) {
 	if full != "" {
 		w.drop(tab, b)
 	}
-}
-
-// insertOwn makes the file of a large insert a ready batch.
-func (w *Writer) insertOwn(t target, r *request, rows int, seen []schema.Seen) (in Inserted, err error) {
-	if err := r.finish(); err != nil {
-		return in, err
-	}
-	dir, err := w.folders.make(ready, t)
-	if err != nil {
-		return in, unwritable(err)
-	}
-	id, now := w.ids.Batch(), time.Now()
-	path := filepath.Join(dir, id+batchSuffix)
-	s := sidecar{Rows: int64(rows), Bytes: r.size, Seen: seen, Created: now}
-	if err := s.write(path); err != nil {
-		w.log.Warn("sidecar not written, the batch will be scanned", "batch", id, "err", err)
-	}
-	if err := durable.Rename(r.path, path); err != nil {
-		return in, unwritable(errors.Join(err, durable.Remove(path), durable.Remove(sidecarOf(path))))
-	}
-	r.file = nil // the shelf's from now on
-	w.metrics.sealed.WithLabelValues("own").Inc()
-	w.metrics.waiting.Inc()
-	w.shelf.put(sealed{t, id, path}, now)
-	return Inserted{Rows: rows, Batch: id, Receipt: rowid.Receipt(id, 0, rowid.WholeBatch)}, nil
-}
-
-// createIncoming makes the file of a large insert.
-func (w *Writer) createIncoming() (*os.File, string, error) {
-	path := filepath.Join(w.cfg.Dir, incoming, w.ids.New()+batchSuffix)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	return f, path, err
-}
-
-// idList gathers row ids for an insert that wants them.
-type idList struct {
-	wanted bool
-	list   []string
-	more   bool
-}
-
-func (l *idList) each() func([]byte) {
-	if !l.wanted {
-		return nil
-	}
-	return func(id []byte) {
-		if l.more = len(l.list) == maxRowIDs; !l.more {
-			l.list = append(l.list, string(id))
-		}
-	}
-}
-
-func (l *idList) err() error {
-	if l.more {
-		return fault.New(fault.Unprocessable, "too_many_row_ids", "row_ids can be asked for inserts of at most %d rows", maxRowIDs)
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package ndjson
 import (
 	"bytes"
 
+	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
@@ -17,6 +18,11 @@ func (d *Decoder) convert(c *column, row int, raw []byte) (ok bool) {
 		return true
 	}
 	text, isText := d.text(raw)
+	if c.spec.rowID && isText {
+		if n, isID := rowid.Int63(view(text)); isID {
+			return c.rowID(row, n)
+		}
+	}
 	switch c.spec.op {
 	case opBool:
 		c.bools[row], ok = boolOf(raw, text, isText)
@@ -43,6 +49,16 @@ func (d *Decoder) convert(c *column, row int, raw []byte) (ok bool) {
 		c.ints[row], ok = dateOf(text, isText)
 	}
 	return ok
+}
+
+// rowID puts the number of a ULID into the column's row.
+func (c *column) rowID(row int, n int64) bool {
+	if c.spec.op == opUint {
+		c.uints[row] = uint64(n)
+		return true
+	}
+	c.ints[row] = n
+	return c.spec.holds(false, uint64(n))
 }
 
 // text returns what a string means, with a quote after it; isText is false for other values. It leaves raw as it is.

@@ -42,6 +42,9 @@ func TestDecoder(t *testing.T) {
 		{"a key twice", "a int,__rescued text", `{"a":1,"a":2}` + "\n", []string{`1|{"a":2}`}, 1},
 		{"escapes", "a text", `{"a":"\"\\\/\b\f\n\r\t\u0041\u00e9\u20ac\ud83d\ude00é"}` + "\n", []string{"\"\\/\b\f\n\r\tAé€😀é"}, 0},
 		{"texts of all lengths", "a text", texts(40), plain(40), 0},
+		{"mark", "a int,__rescued text", `{"a":1,"__insert":"key"} ` + "\n" + `{"__insert":"k\"+"}` + "\n" + `{"a":2}` + "\n", []string{"1|NULL", "NULL|NULL", "2|NULL"}, 0},
+		{"mark after rescued", "a int,__rescued text", `{"a":"x","__rescued":{"b":1},"__insert":"key"}` + "\n", []string{`0|{"a":"x","b":1}`}, 2},
+		{"mark is no column", "__insert text,a int", `{"a":1,"__insert":"key"}` + "\n", []string{"NULL|1"}, 0},
 		{"long key", "a text,__rescued text", `{"` + strings.Repeat("k", 2000) + `":1,"a":"x"}` + "\n",
 			[]string{`x|{"` + strings.Repeat("k", 2000) + `":1}`}, 1},
 	} {
@@ -143,6 +146,8 @@ var malformed = []string{
 	`{"a":"\ud800\n"}`, `{"a":"\ud800\u0041"}`, `{"a":"\udc00"}`, "{\"a\":\"\x01\"}", "{\"a\":\"\t\"}", "{\"a\":\"\xff\"}", "{\"a\":\"\xc3\"}",
 	"{\"\xff\":1}", `{"\u12":1}`, `{"a":{}`, `{"a":{"b":1}`, `{"a":{"b"}}`, `{"a":{b:1}}`, `{"a":{"b":1,}}`, `{"a":{"b":1 }}`, `{"a":[1,]}`,
 	`{"a":[1`, `{"a":[,1]}`, `{"a":[1 2]}`, `{"a":[}`, `{"a":{]}`, `{"__rescued":1}`, `{"__rescued":{"a":1},"a":1}`, `{"__rescued":[]}`,
+	`{"__insert":1}`, `{"__insert":1x"}`, `{"__insert":"x}`, `{"__insert":"x","a":1}`, `{"__insert":"x","__insert":"x"}`, `{"__insert":"x","__rescued":{"a":1}}`,
+	`{"__rescued":{"a":1},"__insert":{}}`, `{"__rescued":{"a":1},"__insert":"x","a":1}`, `{"__rescued":{"a":1},"__inser":"x"}`,
 	`{"__rescued":{"a":1},"__rescued":{"a":1}}`, `{"a":"2024-01-01T00:00:00Z}`, `{"a":` + strings.Repeat("[", maxDepth+2) + strings.Repeat("]", maxDepth+2) + `}`,
 }
 

@@ -13,7 +13,8 @@ type member struct {
 	head       string  // the member up to its value: `"key":`
 	next       *member // the one that came after this one last time
 	op         op
-	column     int32 // index, unless op says that there is none
+	reason     schema.Reason // why its value is rescued when no column takes it
+	column     int32         // index, unless op says that there is none
 }
 
 // key returns the key as rows spell it.
@@ -52,13 +53,13 @@ type members struct {
 func newMembers(s *shape, o Options) members {
 	ms := members{known: map[string]*member{}, cap: o.Cap + len(s.specs)}
 	ms.bind = func(m *member, text string) {
-		if text == schema.Rescued {
+		switch m.key() { // as it is spelled: with escapes it is somebody else's
+		case schema.Rescued:
 			m.op = opOwn
-			return
-		}
-		m.op, m.column = opRescue, 0
-		if i, ok := s.find[o.Fold(o.Name(text))]; ok && i != s.batchFile && i != s.rescued {
-			m.op, m.column = s.specs[i].op, int32(i)
+		case schema.Insert:
+			m.op = opInsert
+		default:
+			m.op, m.column, m.reason = s.place(text)
 		}
 	}
 	return ms

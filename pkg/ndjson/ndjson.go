@@ -24,7 +24,8 @@ type Options struct {
 
 // Decoder reads rows into a table's columns. What a column holds without loss is converted; of anything else the column
 // gets the zero value and __rescued the original. A key without a column goes to __rescued as well, and so does the
-// second value of a row for the same column. Not for concurrent use.
+// second value of a row for the same column. A row id's ULID becomes its rowid.Int63 in an integer column. The member
+// __insert is not looked at. Not for concurrent use.
 type Decoder struct {
 	in      input
 	shape   *shape
@@ -48,14 +49,18 @@ func NewDecoder(r io.Reader, cols []schema.Column, o Options) *Decoder {
 		o.Cap = 2000
 	}
 	s := newShape(cols, o)
-	return &Decoder{in: input{r: r}, shape: s, members: newMembers(s, o), rescued: newRescuer()}
+	return &Decoder{in: input{r: r}, shape: s, members: newMembers(s, o), rescued: newRescuer(s.reasonOf)}
 }
 
 // Rows is how many rows were read so far.
 func (d *Decoder) Rows() int64 { return d.rows }
 
 // Rescued is how many values went to __rescued so far, those among them that were rescued before the rows came here.
-func (d *Decoder) Rescued() int64 { return d.rescued.count }
+func (d *Decoder) Rescued() int64 { return d.rescued.why.Total() }
+
+// Why counts the rescued values by reason. Rows do not say why a value was rescued before they came here: its name does,
+// as good as that goes.
+func (d *Decoder) Why() schema.Rescues { return d.rescued.why }
 
 // Next fills b with up to limit rows, at least one, fewer than limit if they take much memory; io.EOF when none is left.
 // It uses b's memory again, so what b held before is gone. After any other error b holds nothing, and all further calls
@@ -201,19 +206,34 @@ func (d *Decoder) slowValue(c *column, row int, m *member, buf []byte, pos int) 
 		c.leave(row)
 	} else if !d.convert(c, row, raw) {
 		c.zero(row)
-		d.rescued.keep(m.key(), raw)
+		d.rescued.keep(m.key(), raw, schema.Unfit)
 	}
 	return end
 }
 
-// rescue reads a value that no column takes.
+// rescue reads a value that no column takes, or one that is not a column's.
 func (d *Decoder) rescue(m *member, buf []byte, pos int) int {
-	if m.op == opOwn {
+	switch m.op {
+	case opOwn:
 		return d.rescued.readOwn(buf, pos)
+	case opInsert:
+		return skipInsert(buf, pos)
 	}
 	end := skipValue(buf, pos, 0)
 	if end >= 0 && buf[pos] != 'n' { // null is nothing to keep
-		d.rescued.keep(m.key(), buf[pos:end])
+		d.rescued.keep(m.key(), buf[pos:end], m.reason)
 	}
 	return end
+}
+
+// skipInsert reads the text of the member __insert, which is a row's last. It returns the position after it, or -1.
+func skipInsert(buf []byte, pos int) int {
+	if buf[pos] != '"' {
+		return -1
+	}
+	end, _ := scanString(buf, pos+1)
+	if end < 0 || buf[end+1] != '}' {
+		return -1
+	}
+	return end + 1
 }

@@ -1,46 +1,57 @@
 package ndjson
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/scratchdata/scratchdata/pkg/schema"
+)
 
 // rescuer collects what a row's columns could not hold.
 type rescuer struct {
-	count int64
-	text  []byte              // of the row at hand: `,"key":value` for each value
-	keys  []span              // where the keys are in text
-	own   []byte              // the row's own object of values that were rescued earlier; nil without one
-	taken map[string]struct{} // the names in own, while there is something in text too
+	why    schema.Rescues
+	reason func(name []byte) schema.Reason // of a value in own
+	text   []byte                          // of the row at hand: `,"key":value` for each value
+	keys   []span                          // where the keys are in text
+	own    []byte                          // the row's own object of values that were rescued earlier; nil without one
+	taken  map[string]struct{}             // the names in own, while there is something in text too
 }
 
 type span struct{ from, to int }
 
-func newRescuer() rescuer { return rescuer{taken: map[string]struct{}{}} }
+// insertHead is how the member begins that says what is known of an insert's idempotency key.
+const insertHead = `,"` + schema.Insert + `":`
+
+func newRescuer(reason func(name []byte) schema.Reason) rescuer {
+	return rescuer{reason: reason, taken: map[string]struct{}{}}
+}
 
 // any reports whether the row at hand has rescued values.
 func (r *rescuer) any() bool { return len(r.text) > 0 || r.own != nil }
 
 // keep rescues a value that the row has under key.
-func (r *rescuer) keep(key string, value []byte) {
+func (r *rescuer) keep(key string, value []byte, why schema.Reason) {
 	r.text = append(r.text, `,"`...)
 	from := len(r.text)
 	r.text = append(r.text, key...)
 	r.keys = append(r.keys, span{from, len(r.text)})
 	r.text = append(append(r.text, `":`...), value...)
-	r.count++
+	r.why[why]++
 }
 
-// readOwn reads the row's own rescued values, an object at pos and the last member. It returns the position after it,
-// or -1.
+// readOwn reads the row's own rescued values, an object at pos and the last member but for __insert. It returns the
+// position after it, or -1.
 func (r *rescuer) readOwn(buf []byte, pos int) int {
 	if buf[pos] != '{' {
 		return -1
 	}
 	end := skipObject(buf, pos, 0, func(name, _ []byte) {
-		r.count++
+		r.why[r.reason(name)]++
 		if len(r.text) > 0 {
 			r.taken[view(name)] = struct{}{}
 		}
 	})
-	if end < 0 || buf[end] != '}' {
+	if end < 0 || buf[end] != '}' && !bytes.HasPrefix(buf[end:], []byte(insertHead)) {
 		return -1
 	}
 	r.own = buf[pos:end]

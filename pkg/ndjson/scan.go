@@ -8,12 +8,21 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
-// Scanned is what Scan found.
+// Scanned is what Scan found. All but Size is of the bytes up to Good alone.
 type Scanned struct {
-	Rows int64
-	Seen []schema.Seen // in order of first appearance, without the row id and the rescued values
-	Good int64         // bytes up to the end of the last whole insert; Rows and Seen are of these alone
-	Size int64         // bytes in all
+	Rows  int64         // of all tables
+	Seen  []schema.Seen // of rows without a tag; in order of first appearance, without the row id and the rescued values
+	Parts []schema.Part // of rows with one, in order of first appearance
+	Keyed []KeyedRun    // in order
+	Good  int64         // bytes up to the end of the last whole insert
+	Size  int64         // bytes in all
+}
+
+// KeyedRun is an insert that had an idempotency key.
+type KeyedRun struct {
+	Mark        string   // the value of its last row's member __insert
+	First, Rows int64    // which of the file's rows is its first, counted from 0, and how many it has, of all tables
+	RowIDs      []string // of its rows, when Mark ends with '+'; at most 10,000, and fewer if they are very long
 }
 
 // Scan reads a batch file that may have been cut off anywhere, or hold what a crash left. What comes after Good is an
@@ -24,7 +33,7 @@ func Scan(r io.Reader) (Scanned, error) { return scan(r, false) }
 func ScanReady(r io.Reader) (Scanned, error) { return scan(r, true) }
 
 func scan(r io.Reader, ready bool) (Scanned, error) {
-	s := scanner{in: input{r: r}, known: map[string]*seenKey{}, ready: ready}
+	s := scanner{in: input{r: r}, own: newTally(schema.Table{}), parts: map[string]*tally{}, ready: ready}
 	if err := s.run(); err != nil {
 		return Scanned{}, fmt.Errorf("scan rows: %w", err)
 	}
@@ -33,15 +42,11 @@ func scan(r io.Reader, ready bool) (Scanned, error) {
 		return Scanned{}, fmt.Errorf("scan rows: %w", err)
 	}
 	s.found.Size = s.base + int64(s.in.fill) + n
+	s.found.Seen = s.own.seen
+	for _, t := range s.listed {
+		s.found.Parts = append(s.found.Parts, schema.Part{Table: t.table, Rows: t.good, Seen: t.seen})
+	}
 	return s.found, nil
-}
-
-// seenKey is what is known of a key.
-type seenKey struct {
-	head    string       // the member up to its value, its comma included: `,"key":`
-	index   int          // in Seen, or -1
-	pending schema.Kinds // of the rows after the last mark
-	next    *seenKey     // the one that came after this one last time
 }
 
 // scanner learns what the rows of a file hold.
@@ -49,15 +54,21 @@ type scanner struct {
 	in      input
 	base    int64 // where in the file the chunk at hand begins
 	ready   bool
-	known   map[string]*seenKey // by head
-	start   seenKey             // before the first
-	pending []*seenKey          // those with pending kinds, in order of appearance
-	rows    int64               // read, those after the last mark included
+	own     *tally            // of rows without a tag
+	parts   map[string]*tally // of rows with one, by the table's name
+	last    *tally            // of the last row with one
+	listed  []*tally          // the parts that have whole inserts, in order of appearance
+	touched []*tally          // those with rows after the last mark, in order of appearance
+	inserts inserts
+	rows    int64 // read, those after the last mark included
 	found   Scanned
 }
 
-// rowHead is how each row begins.
-const rowHead = `{"` + schema.RowID + `":"`
+// The heads of a row: without a tag, and with one.
+const (
+	rowHead = `{"` + schema.RowID + `":"`
+	tagHead = `{"` + schema.TableTag + `":"`
+)
 
 // run reads lines until one is not a row or the input ends. The error is that of the input.
 func (s *scanner) run() error {
@@ -87,6 +98,9 @@ func (s *scanner) run() error {
 		if mark || s.ready {
 			s.commit()
 		}
+		if mark || s.ready && s.inserts.mark != nil { // a ready file need not have marks: the member is one too
+			s.found.Keyed = s.inserts.end(s.found.Keyed, s.rows)
+		}
 	}
 }
 
@@ -94,106 +108,101 @@ func (s *scanner) run() error {
 func (s *scanner) commit() {
 	s.found.Good = s.base + int64(s.in.pos)
 	s.found.Rows = s.rows
-	for _, k := range s.pending {
-		if k.index < 0 {
-			k.index = len(s.found.Seen)
-			s.found.Seen = append(s.found.Seen, schema.Seen{Name: s.name(k)})
+	for _, t := range s.touched {
+		if t.good == 0 && t != s.own {
+			s.listed = append(s.listed, t)
 		}
-		s.found.Seen[k.index].Kinds |= k.pending
-		k.pending = 0
+		t.commit()
 	}
-	s.pending = s.pending[:0]
-}
-
-// name gives what the key means.
-func (s *scanner) name(k *seenKey) string {
-	key := k.head[len(`,"`) : len(k.head)-len(`":`)]
-	return string(unescape(nil, []byte(key)))
+	s.touched = s.touched[:0]
 }
 
 // row reads the row at pos. It returns the position of the next one, or -1, and whether an insert ends here.
 func (s *scanner) row(buf []byte, pos int) (next int, mark bool) {
-	if !bytes.HasPrefix(buf[pos:], []byte(rowHead)) {
+	t := s.own
+	if bytes.HasPrefix(buf[pos:], []byte(tagHead)) {
+		if t, pos = s.tagged(buf, pos); t == nil {
+			return -1, false
+		}
+	} else if buf[pos] != '{' {
 		return -1, false
 	}
-	end, _ := scanString(buf, pos+len(rowHead))
+	// Here is the brace, or the comma after the tag.
+	if !bytes.HasPrefix(buf[pos+1:], []byte(rowHead[1:])) {
+		return -1, false
+	}
+	id := pos + len(rowHead)
+	end, _ := scanString(buf, id)
 	if end < 0 {
 		return -1, false
 	}
-	pos = end + 1
-	own := false
-	for k := &s.start; buf[pos] == ',' && !own; {
-		if k = s.after(k, buf, pos); k == nil {
-			return -1, false
+	if pos = s.members(t, buf, end+1); pos < 0 {
+		return -1, false
+	}
+	if next, mark = lineEnd(buf, pos+1); next < 0 {
+		return -1, false
+	}
+	s.inserts.row(buf[id:end])
+	if t.rows == t.good {
+		s.touched = append(s.touched, t)
+	}
+	t.rows++
+	return next, mark
+}
+
+// members reads what follows the row id. It returns the position of the row's last brace, or -1.
+func (s *scanner) members(t *tally, buf []byte, pos int) int {
+	s.inserts.mark = nil
+	last := plainKey
+	for k := &t.start; buf[pos] == ','; {
+		if k = t.after(k, buf, pos); k == nil || last != plainKey && k.role <= last {
+			return -1 // ours are the last ones, in this order
 		}
-		pos += len(k.head)
-		if own = k.head == ownHead; own && buf[pos] != '{' {
-			return -1, false
+		last = k.role
+		value := pos + len(k.head)
+		if k.role == ownKey && buf[value] != '{' || k.role == insertKey && buf[value] != '"' {
+			return -1
 		}
 		var kind schema.Kind
-		if pos, kind = scanKind(buf, pos); pos < 0 {
-			return -1, false
+		if pos, kind = scanKind(buf, value); pos < 0 {
+			return -1
 		}
-		if !own {
-			s.note(k, kind)
+		switch k.role {
+		case plainKey:
+			t.note(k, kind)
+		case insertKey:
+			s.inserts.mark = buf[value+1 : pos-1]
 		}
 	}
 	if buf[pos] != '}' {
-		return -1, false
+		return -1
 	}
-	return lineEnd(buf, pos+1)
+	return pos
 }
 
-// ownHead is how the member of rescued values begins, which is a row's last.
-const ownHead = `,"` + schema.Rescued + `":`
-
-// note adds a kind to those of k, which count when the insert turns out to be whole.
-func (s *scanner) note(k *seenKey, kind schema.Kind) {
-	if k.pending == 0 {
-		s.pending = append(s.pending, k)
+// tagged reads the tag of the row at pos. It returns its table's tally, nil if that is no table's name, and the position
+// of the comma after the tag.
+func (s *scanner) tagged(buf []byte, pos int) (*tally, int) {
+	from := pos + len(tagHead)
+	n := bytes.IndexByte(buf[from:min(from+maxTableName+1, len(buf))], '"')
+	if n < 0 || buf[from+n+1] != ',' {
+		return nil, 0
 	}
-	k.pending = k.pending.With(kind)
-}
-
-// after returns the key at pos, where prev is the one before it in the row; nil when there is none.
-func (s *scanner) after(prev *seenKey, buf []byte, pos int) *seenKey {
-	if k := prev.next; k != nil && pos+len(k.head) <= len(buf) && string(buf[pos:pos+len(k.head)]) == k.head {
-		return k
-	}
-	if buf[pos+1] != '"' {
-		return nil
-	}
-	end, _ := scanString(buf, pos+2)
-	if end < 0 || buf[end+1] != ':' {
-		return nil
-	}
-	head := buf[pos : end+2]
-	k := s.known[string(head)]
-	if k == nil {
-		k = &seenKey{head: string(head), index: -1}
-		s.known[k.head] = k
-	}
-	prev.next = k
-	return k
-}
-
-// scanKind returns the position after the value at pos, or -1, and its kind.
-func scanKind(buf []byte, pos int) (end int, kind schema.Kind) {
-	switch c := buf[pos]; {
-	case c == '"':
-		if end, _ = scanString(buf, pos+1); end < 0 {
-			return -1, 0
+	name := buf[from : from+n]
+	if s.last == nil || string(name) != s.last.name {
+		t := s.parts[string(name)]
+		if t == nil {
+			table, err := schema.ParseTable(string(name))
+			if err != nil {
+				return nil, 0
+			}
+			t = newTally(table)
+			s.parts[t.name] = t
 		}
-		return end + 1, schema.KindOfString(buf[pos+1 : end])
-	case c == '-' || c-'0' <= 9:
-		if end, _ = scanNumber(buf, pos); end < 0 {
-			return -1, 0
-		}
-		return end, schema.KindOfNumber(buf[pos:end])
-	case c == '{' || c == '[':
-		return skipValue(buf, pos, 0), schema.Nested
-	case c == 'n':
-		return skipValue(buf, pos, 0), schema.Null
+		s.last = t
 	}
-	return skipValue(buf, pos, 0), schema.Bool
+	return s.last, from + n + 1
 }
+
+// maxTableName is the longest name of a table, in bytes.
+const maxTableName = 2*schema.MaxName + len(".")

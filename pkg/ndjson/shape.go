@@ -1,7 +1,9 @@
 package ndjson
 
 import (
+	"bytes"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/schema"
@@ -23,6 +25,7 @@ const (
 	opDate
 	opRescue // of a key: it has no column
 	opOwn    // of a key: the row's own rescued values
+	opInsert // of a key: the mark of an insert with an idempotency key
 )
 
 // spec is what is known of a column before the first row.
@@ -30,6 +33,7 @@ type spec struct {
 	op        op
 	low, high int64 // of opInt
 	filled    bool  // NULL is not possible, and there is no default
+	rowID     bool  // the row id, as an integer
 	kind      vector.Type
 }
 
@@ -37,9 +41,12 @@ type spec struct {
 type shape struct {
 	specs     []spec
 	find      map[string]int // folded name → index
-	batchFile int            // index of the column __batch_file, or -1
-	rescued   int            // index of the column __rescued, or -1
-	batch     string         // what goes into __batch_file
+	name      func(key string) string
+	fold      func(name string) string
+	reserved  map[string]bool // folded names of ours
+	batchFile int             // index of the column __batch_file, or -1
+	rescued   int             // index of the column __rescued, or -1
+	batch     string          // what goes into __batch_file
 	maxRows   int
 }
 
@@ -47,7 +54,8 @@ type shape struct {
 const maxCells = 2 << 20
 
 func newShape(cols []schema.Column, o Options) *shape {
-	s := &shape{find: make(map[string]int, len(cols)), batch: o.BatchID}
+	s := &shape{find: make(map[string]int, len(cols)), name: o.Name, fold: o.Fold, batch: o.BatchID}
+	s.reserved = map[string]bool{o.Fold(schema.RowID): true, o.Fold(schema.BatchFile): true, o.Fold(schema.Rescued): true}
 	s.maxRows = max(maxCells/(len(cols)+1), firstRoom)
 	for i, c := range cols {
 		s.specs = append(s.specs, newSpec(c))
@@ -55,12 +63,51 @@ func newShape(cols []schema.Column, o Options) *shape {
 			s.find[name] = i
 		}
 	}
+	if i, ok := s.find[o.Fold(schema.RowID)]; ok {
+		s.specs[i].rowID = s.specs[i].op == opInt || s.specs[i].op == opUint
+	}
 	s.batchFile = s.ours(o.Fold(schema.BatchFile))
 	s.rescued = s.ours(o.Fold(schema.Rescued))
 	if s.batchFile >= 0 && s.specs[s.batchFile].op == opJSON {
 		s.batch = `"` + s.batch + `"`
 	}
 	return s
+}
+
+// place gives the place for the values of a key, and why one is rescued that has no place or comes second.
+func (s *shape) place(key string) (op op, column int32, reason schema.Reason) {
+	name := s.fold(s.name(key))
+	i, ok := s.find[name]
+	switch {
+	case key == schema.Insert:
+		reason, ok = schema.Reserved, false
+	case s.reserved[name]:
+		reason = schema.Reserved
+		ok = ok && name == s.fold(schema.RowID) // the others are filled here
+	case ok:
+		reason = schema.Duplicate
+	default:
+		reason = schema.Homeless
+	}
+	if !ok {
+		return opRescue, 0, reason
+	}
+	return s.specs[i].op, int32(i), reason
+}
+
+// reasonOf says why a value was rescued before the row came here, under that name: the inside of a JSON string. The
+// name may have got a number then, as in key#2.
+func (s *shape) reasonOf(name []byte) schema.Reason {
+	key := view(name)
+	if bytes.IndexByte(name, '\\') >= 0 {
+		key = string(unescape(nil, name))
+	}
+	_, _, reason := s.place(key)
+	bare := strings.TrimRight(key, "0123456789")
+	if reason == schema.Homeless && len(bare) < len(key) && strings.HasSuffix(bare, "#") {
+		_, _, reason = s.place(bare[:len(bare)-1])
+	}
+	return reason
 }
 
 func (s *shape) has(name string) bool {

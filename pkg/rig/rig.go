@@ -151,6 +151,23 @@ func (s *Server) Post(ctx context.Context, c *http.Client, path string, body io.
 	return resp.StatusCode, string(text), err
 }
 
+// PostOnce is Post with an idempotency key. It tells whether the answer is that of an earlier try.
+func (s *Server) PostOnce(ctx context.Context, c *http.Client, path, key string, body io.Reader) (status int, replayed bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+path, body)
+	if err != nil {
+		return 0, false, err
+	}
+	req.Header.Set("Authorization", "Bearer "+Key)
+	req.Header.Set("Idempotency-Key", key)
+	resp, err := c.Do(req)
+	if err != nil {
+		return 0, false, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end below
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, resp.Header.Get("Idempotent-Replayed") == "true", err
+}
+
 // Metric gives the value of the metric name, which has no labels.
 func (s *Server) Metric(ctx context.Context, name string) (float64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/metrics", nil)

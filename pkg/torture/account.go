@@ -25,6 +25,20 @@ func account(ctx context.Context, srv *rig.Server, clients []*client, a *Account
 	for _, c := range clients {
 		c.tally(a)
 	}
+	return orphans(ctx, srv, a)
+}
+
+// orphans counts the rows that went to two tables of which the note is not there just once, and notes of no row.
+func orphans(ctx context.Context, srv *rig.Server, a *Account) error {
+	for i := range tables {
+		n, err := srv.Number(ctx, fmt.Sprintf(`select count(*) from (select id from torture_%[1]d where id is not null) r
+			full join (select torture_%[1]d_id as id, count(*) as notes from note where torture_%[1]d_id is not null group by all) n
+			on n.id = r.id where r.id is null or n.notes is distinct from 1`, i))
+		if err != nil {
+			return err
+		}
+		a.Orphans += n
+	}
 	return nil
 }
 
@@ -77,6 +91,7 @@ func note(clients []*client, line []byte) error {
 
 // tally compares what was acknowledged with what is there.
 func (c *client) tally(a *Account) {
+	a.Replayed += c.replayed
 	for _, in := range c.inserts {
 		var there int64
 		for _, times := range c.seen[in.first : in.first+in.rows] {

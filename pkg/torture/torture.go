@@ -31,18 +31,20 @@ type Account struct {
 	Lost         int64 // acknowledged and not in the table
 	Doubled      int64 // in the table more than once
 	Torn         int64 // inserts of which only a part is in the table
+	Orphans      int64 // rows that went to two tables, and are not once in each
+	Replayed     int64 // inserts that were sent again, as their answer was lost, and were there already
 	Kills, Terms int   // SIGKILLs and SIGTERMs sent
 }
 
 // OK reports whether every promise was kept, and the run was one that could have broken them.
 func (a Account) OK() bool {
-	return a.Lost == 0 && a.Doubled == 0 && a.Torn == 0 && a.Acknowledged > 0 && a.Kills+a.Terms > 0
+	return a.Lost == 0 && a.Doubled == 0 && a.Torn == 0 && a.Orphans == 0 && a.Acknowledged > 0 && a.Replayed > 0 && a.Kills+a.Terms > 0
 }
 
 // String gives the line that people read.
 func (a Account) String() string {
-	return fmt.Sprintf("acknowledged %d / lost %d / doubled %d / torn %d  (unanswered %d, %d SIGKILL, %d SIGTERM)",
-		a.Acknowledged, a.Lost, a.Doubled, a.Torn, a.Unanswered, a.Kills, a.Terms)
+	return fmt.Sprintf("acknowledged %d / lost %d / doubled %d / torn %d / orphans %d  (unanswered %d, replayed inserts %d, %d SIGKILL, %d SIGTERM)",
+		a.Acknowledged, a.Lost, a.Doubled, a.Torn, a.Orphans, a.Unanswered, a.Replayed, a.Kills, a.Terms)
 }
 
 // Run tortures and returns the account. Progress goes to out.
@@ -58,13 +60,16 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Account, error) {
 	clients := make([]*client, cfg.Clients)
 	load, stopLoad := context.WithCancel(ctx)
 	defer stopLoad()
+	patience, stopAll := context.WithCancel(ctx)
+	defer stopAll()
 	var wg sync.WaitGroup
 	for i := range clients {
 		clients[i] = newClient(i, cfg.Seed, srv)
-		wg.Go(func() { clients[i].run(load) })
+		wg.Go(func() { clients[i].run(load, patience) })
 	}
 	a, err := kills(ctx, cfg, srv)
 	stopLoad()
+	time.AfterFunc(lastTries, stopAll)
 	wg.Wait()
 	if err != nil {
 		return a, errors.Join(err, srv.Signal(os.Kill))
@@ -74,6 +79,9 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Account, error) {
 	}
 	return a, srv.Stop()
 }
+
+// lastTries is how long clients try to get their last insert answered, when nobody kills the server any more.
+const lastTries = time.Minute
 
 // kills ends the server at random moments and starts it again, until the time is up.
 func kills(ctx context.Context, cfg Config, srv *rig.Server) (Account, error) {

@@ -31,14 +31,16 @@ func TestTally(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
-			got.Kills = 1
+			got.Kills, got.Replayed = 1, 1
 			if got.OK() != tt.ok {
 				t.Errorf("OK: got %t, want %t", got.OK(), tt.ok)
 			}
 		})
 	}
-	if (Account{Acknowledged: 1}).OK() {
-		t.Error("a run without a kill must not pass")
+	for _, a := range []Account{{Acknowledged: 1, Replayed: 1}, {Acknowledged: 1, Kills: 1}, {Acknowledged: 1, Kills: 1, Replayed: 1, Orphans: 1}} {
+		if a.OK() {
+			t.Errorf("%+v must not pass", a)
+		}
 	}
 }
 

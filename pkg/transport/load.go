@@ -92,7 +92,7 @@ func (w *Workers) settle(ctx context.Context, t task) (again time.Duration) {
 	}
 	w.metrics.batches.WithLabelValues(stageLoaded).Inc()
 	w.metrics.rows.WithLabelValues(w.label(s)).Add(float64(loaded.Rows))
-	w.metrics.rescued.WithLabelValues(w.label(s)).Add(float64(loaded.Rescued))
+	w.metrics.rescue(w.label(s), loaded.Why)
 	w.log.DebugContext(ctx, "batch loaded", "batch", s.Batch, "destination", s.Destination, "table", s.Table.String(),
 		"rows", loaded.Rows, "rescued", loaded.Rescued, "already", loaded.Already, "attempt", b.Attempts)
 	w.news.tell(s.Batch)
@@ -140,19 +140,19 @@ func (w *Workers) load(ctx context.Context, s Shipment) (destination.Loaded, err
 	loading.Inc()
 	defer loading.Dec()
 	var missing atomic.Bool
-	loaded, err := w.catalog.Insert(ctx, s.Destination, d, s.Table, destination.Batch{
-		ID: s.Batch, Rows: s.Rows, Seen: s.Seen,
-		Open: func(ctx context.Context) (io.ReadCloser, error) {
-			r, err := w.blobs.Get(ctx, s.Key)
-			missing.Store(errors.Is(err, fault.NotFound))
-			return r, err
-		},
-	})
+	loaded, err := w.loadParts(ctx, d, s, &missing)
 	if err != nil && missing.Load() {
 		// The destination asks for the rows only when it has not taken the batch before, so they are missing indeed.
 		err = fault.New(fault.NotFound, "blob_missing", "the blob is missing: %s", s.Key).Because(err)
 	}
 	return loaded, err
+}
+
+// open opens the blob at key, and notes whether it is missing.
+func (w *Workers) open(ctx context.Context, key string, missing *atomic.Bool) (io.ReadCloser, error) {
+	r, err := w.blobs.Get(ctx, key)
+	missing.Store(errors.Is(err, fault.NotFound))
+	return r, err
 }
 
 // fail notes that try number attempts failed: the batch comes again after a while, or is dead.

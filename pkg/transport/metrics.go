@@ -1,6 +1,10 @@
 package transport
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scratchdata/scratchdata/pkg/schema"
+)
 
 // The stages that batches are counted at.
 const (
@@ -14,7 +18,7 @@ type Metrics struct {
 	batches      *prometheus.CounterVec // by stage
 	shipFailures prometheus.Counter
 	rows         *prometheus.CounterVec // by destination, as all that follow but the last two
-	rescued      *prometheus.CounterVec
+	rescued      *prometheus.CounterVec // and by reason
 	retries      *prometheus.CounterVec
 	seconds      *prometheus.HistogramVec
 	loading      *prometheus.GaugeVec
@@ -33,7 +37,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		rows: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scratchdata_loaded_rows_total",
 			Help: "Rows loaded."}, byDestination),
 		rescued: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scratchdata_rescued_values_total",
-			Help: "Values that their column could not hold and that went into __rescued."}, byDestination),
+			Help: "Values that went into __rescued, by why: unfit, no_column, duplicate, reserved."}, []string{"destination", "reason"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scratchdata_load_retries_total",
 			Help: "Loads that failed and will be tried again."}, byDestination),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "scratchdata_load_seconds",
@@ -51,4 +55,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		m.batches.WithLabelValues(stage) // there from the start, so that a rate can be made of it
 	}
 	return m
+}
+
+func (m *Metrics) rescue(destination string, why schema.Rescues) {
+	for _, r := range schema.Reasons() {
+		m.rescued.WithLabelValues(destination, r.String()).Add(float64(why[r]))
+	}
 }

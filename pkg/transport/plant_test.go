@@ -135,7 +135,7 @@ func (p *plant) open(s *script) {
 	p.control, p.faulty = store, faultyControl{store, s}
 	in := ingest.DefaultConfig()
 	in.Dir, in.MaxAge, in.FreeSpace = filepath.Join(p.dir, "ingest"), time.Second, 0
-	p.writer, err = ingest.Open(in, rowid.NewSource(), quiet(), ingest.NewMetrics(prometheus.NewRegistry()))
+	p.writer, err = ingest.Open(in, rowid.NewSource(), p.faulty.Keys(), quiet(), ingest.NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func (p *plant) open(s *script) {
 	m := NewMetrics(p.registry)
 	p.uploader = NewUploader(p.writer, blobs, q, p.faulty.Batches(), quiet(), m)
 	p.uploader.done = func(r ingest.Ready) error { return s.do(opDone, func() error { return p.writer.Done(r) }) }
-	p.workers = NewWorkers(p.cfg, dests, blobs, q, p.faulty, catalog.New(100, quiet()), quiet(), m)
+	p.workers = NewWorkers(p.cfg, dests, blobs, q, p.faulty, catalog.New(100, p.faulty.Columns(), quiet()), quiet(), m)
 	p.receipts = NewReceipts(p.writer, p.faulty.Batches())
 	p.receipts.Follow(p.workers)
 	p.graves = NewGraves(p.faulty, q, blobs)

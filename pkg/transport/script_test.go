@@ -95,6 +95,8 @@ const (
 	opSettle     = "control settle"
 	opRevive     = "control revive"
 	opForget     = "control forget"
+	opNote       = "control note"
+	opRemember   = "control remember"
 	opLoad       = "destination load"
 	opDone       = "remove the file"
 )
@@ -181,6 +183,27 @@ type faultyControl struct {
 
 func (f faultyControl) Batches() control.Batches { return faultyBatches{f.Store.Batches(), f.s} }
 func (f faultyControl) Dead() control.Dead       { return faultyDead{f.Store.Dead(), f.s} }
+
+func (f faultyControl) Columns() control.Columns { return faultyColumns{f.Store.Columns(), f.s} }
+func (f faultyControl) Keys() control.Keys       { return faultyKeys{f.Store.Keys(), f.s} }
+
+type faultyColumns struct {
+	control.Columns
+	s *script
+}
+
+func (f faultyColumns) Note(ctx context.Context, cols []control.Column) error {
+	return f.s.do(opNote, func() error { return f.Columns.Note(ctx, cols) })
+}
+
+type faultyKeys struct {
+	control.Keys
+	s *script
+}
+
+func (f faultyKeys) Remember(ctx context.Context, inserts []control.KeyedInsert) error {
+	return f.s.do(opRemember, func() error { return f.Keys.Remember(ctx, inserts) })
+}
 
 type faultyBatches struct {
 	control.Batches

@@ -27,7 +27,8 @@ type Shipment struct {
 	Rows        int64         `json:"rows"`
 	Bytes       int64         `json:"bytes"`
 	Seen        []schema.Seen `json:"seen"`
-	Created     time.Time     `json:"created"` // when the batch was opened for rows
+	Parts       []schema.Part `json:"parts,omitempty"` // rows for other tables, which Rows counts too; by table
+	Created     time.Time     `json:"created"`         // when the batch was opened for rows
 	// Died makes the message a replay: it is when the batch was settled as dead, copied from its record. The worker
 	// revives the batch when its record still says that. So sending the message is all that a replay does, no crash can
 	// come between two steps, and a replay that is delivered again later does not undo another death.
@@ -47,7 +48,7 @@ type sealed struct {
 func shipmentOf(r ingest.Ready) Shipment {
 	return Shipment{Batch: r.Batch, Destination: r.Destination, Table: r.Table,
 		Key:  r.Destination + "/" + r.Table.String() + "/" + r.Batch + ".ndjson",
-		Rows: r.Rows, Bytes: r.Bytes, Seen: r.Seen, Created: r.Created}
+		Rows: r.Rows, Bytes: r.Bytes, Seen: r.Seen, Parts: r.Parts, Created: r.Created}
 }
 
 // encode writes the message.

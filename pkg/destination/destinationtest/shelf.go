@@ -120,7 +120,7 @@ func (s *Shelf) read(ctx context.Context, table schema.Table, b destination.Batc
 			return nil, fmt.Errorf("row of %s: %w", b.ID, err)
 		}
 		for name := range row {
-			if !s.has(table, name) {
+			if name != schema.Insert && !s.has(table, name) {
 				return nil, destination.ErrRescueColumn
 			}
 		}

@@ -20,10 +20,13 @@ import (
 // suite is one open destination and what the checks ask of it.
 type suite struct {
 	destination.Destination
-	ids *rowid.Source
+	dialect Dialect
+	ids     *rowid.Source
 }
 
-func newSuite(d destination.Destination) *suite { return &suite{d, rowid.NewSource()} }
+func newSuite(d destination.Destination, dialect Dialect) *suite {
+	return &suite{d, dialect, rowid.NewSource()}
+}
 
 func tableOf(t *testing.T, name string) schema.Table {
 	t.Helper()
@@ -58,9 +61,18 @@ func (s *suite) batch(rows ...string) destination.Batch {
 
 // Batch makes a batch as ingest would: rows are JSON objects in canonical form, which get their row ids here.
 func Batch(ids *rowid.Source, rows ...string) destination.Batch {
+	list := make([]string, len(rows))
+	for i := range rows {
+		list[i] = ids.New()
+	}
+	return batchOf(ids, list, rows)
+}
+
+// batchOf is Batch with row ids of the caller's.
+func batchOf(ids *rowid.Source, rowIDs, rows []string) destination.Batch {
 	var text strings.Builder
-	for _, row := range rows {
-		text.WriteString(`{"__row_id":"` + ids.New() + `"`)
+	for i, row := range rows {
+		text.WriteString(`{"__row_id":"` + rowIDs[i] + `"`)
 		if row != "{}" {
 			text.WriteString("," + row[1:len(row)-1])
 		}
@@ -114,6 +126,15 @@ func (s *suite) mustLoad(t *testing.T, table schema.Table, b destination.Batch) 
 	did, err := s.Load(t.Context(), table, b)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return did
+}
+
+// loaded is what Load says of rows new rows, with a value rescued for each reason.
+func loaded(rows int64, why ...schema.Reason) destination.Loaded {
+	did := destination.Loaded{Rows: rows, Rescued: int64(len(why))}
+	for _, reason := range why {
+		did.Why[reason]++
 	}
 	return did
 }

@@ -13,6 +13,7 @@ type Config struct {
 	MemoryLimit         string `yaml:"memory_limit"`         // what the engine may use, as 192MiB; beyond it queries spill to disk
 	Threads             int    `yaml:"threads"`              // of the engine; 0 = one a core
 	CheckpointThreshold string `yaml:"checkpoint_threshold"` // size of the log at which it is folded into the file
+	StringTypes         bool   `yaml:"string_types"`         // every new column is text, whatever its first values are
 }
 
 // DefaultConfig returns the settings of a destination that says nothing.

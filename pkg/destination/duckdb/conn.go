@@ -43,24 +43,33 @@ func (c *conn) exec(sql string) error {
 }
 
 // rows runs one statement of our own, all columns of which are texts, and returns its rows; NULL is "".
-func (c *conn) rows(sql string, args ...any) ([][]string, error) {
+func (c *conn) rows(sql string, args ...any) (rows [][]string, err error) {
+	err = c.each(sql, func(row []string) error {
+		rows = append(rows, row)
+		return nil
+	}, args...)
+	return rows, err
+}
+
+// each is rows for answers of any size: do gets one row after the other, and may keep it.
+func (c *conn) each(sql string, do func(row []string) error, args ...any) error {
 	stmt, err := c.prepare(sql)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer mapping.DestroyPrepare(&stmt)
-	var rows [][]string
-	err = stream(stmt, args, func([]vector.Field) error { return nil }, func(b *vector.Batch) error {
+	return stream(stmt, args, func([]vector.Field) error { return nil }, func(b *vector.Batch) error {
 		for i := range b.Rows {
 			row := make([]string, len(b.Cols))
 			for j, v := range b.Cols {
 				row[j] = string(append([]byte(nil), v.Texts[i]...)) // the engine's memory ends with the batch
 			}
-			rows = append(rows, row)
+			if err := do(row); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
-	return rows, err
 }
 
 func (c *conn) prepare(sql string) (mapping.PreparedStatement, error) {

@@ -38,7 +38,7 @@ func TestConformance(t *testing.T) {
 				cfg := DefaultConfig()
 				cfg.File, cfg.InMemory = filepath.Join(t.TempDir(), "test.duckdb"), inMemory
 				return openWith(t, cfg)
-			})
+			}, dialect())
 		})
 	}
 }

@@ -24,6 +24,7 @@ type engine struct {
 	db      mapping.Database
 	unlock  func() error
 	catalog string // the engine's own name of the database
+	cfg     Config
 	// Each has connections of its own, so none waits for another: loads and changes of tables; looks at tables; queries.
 	writer, looker, queries *pool
 
@@ -37,7 +38,7 @@ func openEngine(ctx context.Context, cfg Config) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{unlock: unlock}
+	e := &engine{unlock: unlock, cfg: cfg}
 	if err := e.open(path, cfg); err != nil {
 		return nil, errors.Join(whyNotOpened(path, err), unlock())
 	}

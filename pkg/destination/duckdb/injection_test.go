@@ -117,7 +117,7 @@ func TestHostileStage(t *testing.T) {
 			name := columnName(text)
 			d.sql(t, "CREATE OR REPLACE TABLE t (__row_id VARCHAR, __rescued VARCHAR, "+quote(name)+" DATE[], d VARCHAR DEFAULT "+literal(text)+")")
 			row := rowOf([]string{name}, func(int) string { return "no dates: " + text })
-			wantLoaded(t, d, destinationtest.Batch(rowid.NewSource(), row), destination.Loaded{Rows: 1, Rescued: 1})
+			wantLoaded(t, d, destinationtest.Batch(rowid.NewSource(), row), loaded(1, schema.Unfit))
 			wantAnswer(t, d, "SELECT d FROM t", text)
 			var out destinationtest.Rows
 			sql := "SELECT (json_each.key = ?)::VARCHAR, (json_each.value->>'$') FROM t, json_each(t.__rescued)"
@@ -148,7 +148,7 @@ func TestKeysThatDifferInCase(t *testing.T) {
 	wantLoaded(t, d, b, destination.Loaded{Rows: 3})
 	wantAnswer(t, d, `SELECT "Key", "Ä", "ä" FROM t ORDER BY __row_id`, "1|NULL|NULL", "2|NULL|NULL", "3|4|5")
 	both := destinationtest.Batch(rowid.NewSource(), `{"Key":"6","KEY":"7"}`)
-	wantLoaded(t, d, both, destination.Loaded{Rows: 1, Rescued: 1})
+	wantLoaded(t, d, both, loaded(1, schema.Duplicate))
 	wantAnswer(t, d, `SELECT "Key", __rescued FROM t ORDER BY __row_id DESC LIMIT 1`, `6|{"KEY":"7"}`)
 	wantVictim(t, d)
 }

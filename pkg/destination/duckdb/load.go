@@ -21,7 +21,7 @@ func (d *Destination) Load(ctx context.Context, table schema.Table, b destinatio
 	}
 	err = d.call(ctx, func(e *engine) error {
 		did, err = e.load(ctx, table, b)
-		return tableFault(ctx, table, err)
+		return err
 	})
 	if err != nil {
 		return destination.Loaded{}, fmt.Errorf("load batch %s into %s: %w", b.ID, table, err)
@@ -35,24 +35,28 @@ func (e *engine) load(ctx context.Context, table schema.Table, b destination.Bat
 		return did, err
 	}
 	defer e.writer.put(w)
-	if err := e.prune(ctx, w, time.Now()); err != nil {
+	if err = e.prune(ctx, w, time.Now()); err == nil {
+		err = w.within(ctx, beginWrite, commit, func() (err error) {
+			did, err = e.loadOnce(ctx, w, table, b)
+			return err
+		})
+	}
+	return did, e.tableFault(ctx, w, table, err)
+}
+
+// loadOnce is load in the transaction that w is in.
+func (e *engine) loadOnce(ctx context.Context, w *conn, table schema.Table, b destination.Batch) (did destination.Loaded, err error) {
+	found, ok, err := e.findBatch(w, b.ID)
+	if err != nil {
 		return did, err
 	}
-	err = w.within(ctx, beginWrite, commit, func() error {
-		found, ok, err := e.findBatch(w, b.ID)
-		if err != nil {
-			return err
-		}
-		if ok {
-			did = destination.Loaded{Rows: found.rows, Rescued: found.rescued, Already: true}
-			return nil
-		}
-		if did, err = e.appendRows(ctx, w, table, b); err != nil {
-			return err
-		}
-		return e.addBatch(w, b.ID, entry{did.Rows, did.Rescued})
-	})
-	return did, err
+	if ok {
+		return destination.Loaded{Rows: found.rows, Rescued: found.rescued, Already: true}, nil
+	}
+	if did, err = e.appendRows(ctx, w, table, b); err != nil {
+		return did, err
+	}
+	return did, e.addBatch(w, b.ID, entry{did.Rows, did.Rescued})
 }
 
 // appendRows reads b's rows and appends them to table, in the transaction that w is in.
@@ -67,7 +71,7 @@ func (e *engine) appendRows(ctx context.Context, w *conn, table schema.Table, b 
 		return did, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	dec := ndjson.NewDecoder(rows, plain(cols), ndjson.Options{BatchID: b.ID, Name: columnName, Fold: fold})
+	dec := ndjson.NewDecoder(rows, plain(cols), ndjson.Options{BatchID: b.BatchFile(), Name: columnName, Fold: fold})
 	rescued, err := e.appendTo(ctx, w, table, cols, dec)
 	if errors.Is(err, ndjson.ErrNoRescued) {
 		err = destination.ErrRescueColumn
@@ -75,7 +79,9 @@ func (e *engine) appendRows(ctx context.Context, w *conn, table schema.Table, b 
 	if err != nil {
 		return did, err
 	}
-	return destination.Loaded{Rows: dec.Rows(), Rescued: dec.Rescued() + rescued}, nil
+	why := dec.Why()
+	why[schema.Unfit] += rescued
+	return destination.Loaded{Rows: dec.Rows(), Rescued: why.Total(), Why: why}, nil
 }
 
 // columnsOf gives the columns of all that b's rows are written to: those that b has, ours, and those that must not be
@@ -100,7 +106,8 @@ func plain(cols []column) []schema.Column {
 	for i, c := range cols {
 		plain[i] = c.Column
 		if c.Kind == schema.Foreign {
-			plain[i].NotNull = false // the decoder would fill in a text, which need not convert: the stage has the zero value
+			plain[i].Kind = schema.Nested // the stage gets the JSON text, so that the original can be rescued
+			plain[i].NotNull = false      // the decoder would fill in a text, which need not convert: the stage has the zero value
 		}
 	}
 	return plain

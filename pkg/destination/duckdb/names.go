@@ -21,6 +21,16 @@ func (d *Destination) ColumnName(key string) string { return columnName(key) }
 // Fold gives the form in which the engine compares names: ASCII letters of either case are equal, others are not.
 func (d *Destination) Fold(name string) string { return fold(name) }
 
+// ColumnKind gives the kind of the column that is made for values of kind k.
+func (d *Destination) ColumnKind(k schema.Kind) schema.Kind { return d.cfg.columnKind(k) }
+
+func (c Config) columnKind(k schema.Kind) schema.Kind {
+	if c.StringTypes {
+		return schema.Text
+	}
+	return k
+}
+
 func columnName(key string) string {
 	name := strings.ReplaceAll(key, "\x00", "\uFFFD") // the engine's interface ends a name at a NUL
 	if name == "" {

@@ -17,8 +17,14 @@ import (
 // sql runs statements of ours on the writer, as a person would who opens the file by hand.
 func (d *Destination) sql(t testing.TB, statements ...string) {
 	t.Helper()
-	err := d.call(t.Context(), func(e *engine) error {
-		w, err := e.writer.take(t.Context())
+	if err := d.exec(t.Context(), statements...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d *Destination) exec(ctx context.Context, statements ...string) error {
+	return d.call(ctx, func(e *engine) error {
+		w, err := e.writer.take(ctx)
 		if err != nil {
 			return err
 		}
@@ -30,9 +36,6 @@ func (d *Destination) sql(t testing.TB, statements ...string) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // ask runs a query and gives its rows.

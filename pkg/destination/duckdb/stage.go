@@ -13,8 +13,8 @@ import (
 )
 
 // Tables that people made may have columns that only the engine can fill: of types to which it alone converts text, or
-// with defaults that it alone can compute. Rows for such tables go through a temporary table: the texts as they are, then
-// one INSERT that converts them. What does not convert becomes the type's zero value, and goes to __rescued.
+// with defaults that it alone can compute. Rows for such tables go through a temporary table: the JSON texts as they are,
+// then one INSERT that converts them. What does not convert becomes the type's zero value, and goes to __rescued.
 
 // stageTable is the temporary table's name.
 const stageTable = "__scratchdata_stage"
@@ -64,7 +64,7 @@ func newStage(cols []column) *stage {
 	s := &stage{cols: cols, rescue: -1}
 	for i, c := range cols {
 		s.names = append(s.names, "c"+strconv.Itoa(i))
-		if c.Name == schema.Rescued {
+		if fold(c.Name) == schema.Rescued {
 			s.rescue = i
 		}
 	}
@@ -110,7 +110,7 @@ func (s *stage) value(i int) string {
 // choice is between texts, as the engine has no choice between arrays.
 func (s *stage) converted(i int) string {
 	c, name, zero := s.cols[i], s.names[i], zeroText(s.cols[i].Type)
-	choice := "CASE WHEN " + s.cast(i) + " IS NOT NULL THEN " + s.text(i)
+	choice := "CASE WHEN " + s.fits(i) + " THEN " + s.text(i)
 	switch {
 	case c.Default:
 		choice += " WHEN " + name + " IS NOT NULL AND " + zero + " IS NOT NULL THEN " + zero +
@@ -123,25 +123,6 @@ func (s *stage) converted(i int) string {
 	return "CAST(" + choice + " END AS " + c.Type + ")"
 }
 
-// text is the SQL of what column i's value is converted from. JSON takes any text: as JSON where it is some, else as a
-// JSON string.
-func (s *stage) text(i int) string {
-	name := s.names[i]
-	if s.cols[i].Type == "JSON" {
-		return "CASE WHEN json_valid(" + name + ") THEN " + name + " ELSE to_json(" + name + ")::VARCHAR END"
-	}
-	return name
-}
-
-// cast is the SQL of column i's text in the column's own type, NULL when the text does not convert.
-func (s *stage) cast(i int) string {
-	to := s.cols[i].Type
-	if strings.HasSuffix(to, "]") || strings.HasPrefix(to, "STRUCT(") || strings.HasPrefix(to, "MAP(") || strings.HasPrefix(to, "UNION(") {
-		return "TRY(CAST(" + s.text(i) + " AS " + to + "))" // TRY_CAST makes NULL of an element that does not convert
-	}
-	return "TRY_CAST(" + s.text(i) + " AS " + to + ")"
-}
-
 // zeroText is the SQL of the text of a type's zero value: the first of these texts which converts, else NULL.
 func zeroText(to string) string {
 	var tries strings.Builder
@@ -151,9 +132,9 @@ func zeroText(to string) string {
 	return "CASE" + tries.String() + " END"
 }
 
-// lost is the SQL of whether column i's text does not convert.
+// lost is the SQL of whether column i's value does not convert.
 func (s *stage) lost(i int) string {
-	return "(" + s.names[i] + " IS NOT NULL AND " + s.cast(i) + " IS NULL)"
+	return "(" + s.names[i] + " IS NOT NULL AND NOT " + s.fits(i) + ")"
 }
 
 // foreign lists the columns that are converted.
@@ -167,7 +148,7 @@ func (s *stage) foreign() []int {
 	return at
 }
 
-// countLost counts the texts that do not convert.
+// countLost counts the values that do not convert.
 func (s *stage) countLost(w *conn) (int64, error) {
 	sum := []string{"0"}
 	for _, i := range s.foreign() {
@@ -180,7 +161,7 @@ func (s *stage) countLost(w *conn) (int64, error) {
 	return strconv.ParseInt(rows[0][0], 10, 64)
 }
 
-// rescued is the SQL of __rescued: the members that it has already, then one for each text that does not convert. It is
+// rescued is the SQL of __rescued: the members that it has already, then one for each value that does not convert. It is
 // put together as text, because the engine's own merge of objects would drop the nulls inside them.
 func (s *stage) rescued() string {
 	name := s.names[s.rescue]
@@ -188,7 +169,7 @@ func (s *stage) rescued() string {
 	var lost []string
 	for _, i := range s.foreign() {
 		key := literal(jsonString(s.cols[i].Name) + ":")
-		members = append(members, "CASE WHEN "+s.lost(i)+" THEN "+key+" || to_json("+s.names[i]+")::VARCHAR END")
+		members = append(members, "CASE WHEN "+s.lost(i)+" THEN "+key+" || "+s.names[i]+" END")
 		lost = append(lost, s.lost(i))
 	}
 	if len(lost) == 0 {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
+	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
 // byHand makes the table t as a person would, with our columns and the definitions defs.
@@ -29,6 +29,15 @@ func wantLoaded(t *testing.T, d *Destination, b destination.Batch, want destinat
 	if did, err := d.Load(t.Context(), tableOf(t, "t"), b); err != nil || did != want {
 		t.Errorf("got %+v, %v, want %+v", did, err, want)
 	}
+}
+
+// loaded is what Load says of rows new rows, with a value rescued for each reason.
+func loaded(rows int64, why ...schema.Reason) destination.Loaded {
+	did := destination.Loaded{Rows: rows, Rescued: int64(len(why))}
+	for _, reason := range why {
+		did.Why[reason]++
+	}
+	return did
 }
 
 // wantNoStage checks that the temporary table is gone from the writer, which sees it alone.
@@ -51,93 +60,34 @@ func wantNoStage(t *testing.T, d *Destination) {
 	}
 }
 
-// TestStageConverts gives each type a value that it takes, and one that must become its zero value and be rescued.
-func TestStageConverts(t *testing.T) {
-	for _, tt := range []struct{ typ, good, want, bad, zero string }{
-		{"DECIMAL(9,2)", `12.34`, "12.34", `"many"`, "0.00"},
-		{"DECIMAL(9,2)", `"-0.5"`, "-0.50", `12345678.9`, "0.00"},
-		{"DECIMAL(38,10)", `1234567890123456789012345678.5`, "1234567890123456789012345678.5000000000", `true`, "0.0000000000"},
-		{"UUID", `"A0EEBC99-9c0b-4ef8-bb6d-6bb9bd380a11"`, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", `"a0eebc99"`, "00000000-0000-0000-0000-000000000000"},
-		{"mood", `"ok"`, "ok", `"glad"`, "NULL"},
-		{"INTEGER[]", `[1,null,3]`, "[1, NULL, 3]", `["x"]`, "[]"},
-		{"INTEGER[2]", `[1,2]`, "[1, 2]", `[1,2,3]`, "NULL"},
-		{"INTEGER[]", `[]`, "[]", `[1.5e300]`, "[]"},
-		{"VARCHAR[]", `["a","b c"]`, `[a, b c]`, `{"a":1}`, "[]"},
-		{"STRUCT(a INTEGER, b VARCHAR)", `{"a":1,"b":"x"}`, "{'a': 1, 'b': x}", `[1]`, "{'a': NULL, 'b': NULL}"},
-		{"STRUCT(a INTEGER)", `{"a":null}`, "{'a': NULL}", `{"a":"x"}`, "{'a': NULL}"},
-		{"STRUCT(a INTEGER)", `{}`, "{'a': NULL}", `{"a":1,"z":2}`, "{'a': NULL}"},
-		{"STRUCT(a INTEGER[])[]", `[{"a":[1]},null]`, "[{'a': [1]}, NULL]", `[{"a":[1,"x"]}]`, "[]"},
-		{"MAP(VARCHAR, INTEGER)", `"{a=1}"`, "{a=1}", `"a"`, "{}"},
-		{"JSON", `{"a":[1,{"b":null}]}`, `{"a":[1,{"b":null}]}`, ``, ``},
-		{"JSON", `"plain"`, `"plain"`, ``, ``},
-		{"JSON", `"it's \"quoted\""`, `"it's \"quoted\""`, ``, ``},
-		{"BLOB", `"abc"`, "abc", `"\\xZZ"`, ""},
-		{"TIME", `"12:34:56.789"`, "12:34:56.789", `"25:00:00"`, "00:00:00"},
-		{"TIMETZ", `"12:34:56+02"`, "12:34:56+02", `"noon"`, "00:00:00+00"},
-		{"INTERVAL", `"1 day 02:00:00"`, "1 day 02:00:00", `"soon"`, "00:00:00"},
-		{"HUGEINT", `170141183460469231731687303715884105727`, "170141183460469231731687303715884105727", `170141183460469231731687303715884105728`, "0"},
-		{"UHUGEINT", `7`, "7", `-7`, "0"},
-		{"BIT", `"101"`, "101", `"102"`, "0"},
-		{"TIMESTAMP_NS", `"2024-02-29T23:59:59.123456789"`, "2024-02-29 23:59:59.123456789", `"2023-02-29T00:00:00"`, "1970-01-01 00:00:00"},
-		{"TIMESTAMP_S", `"2024-02-29T23:59:59"`, "2024-02-29 23:59:59", `"now?"`, "1970-01-01 00:00:00"},
-		{"TIMESTAMP_MS", `"2024-02-29T23:59:59.123"`, "2024-02-29 23:59:59.123", `2024`, "1970-01-01 00:00:00"},
-	} {
-		t.Run(tt.typ+" "+tt.good, func(t *testing.T) {
-			d, ids := byHand(t, "v "+tt.typ), rowid.NewSource()
-			wantLoaded(t, d, destinationtest.Batch(ids, `{"v":`+tt.good+`}`, `{"v":null}`, `{}`), destination.Loaded{Rows: 3})
-			wantAnswer(t, d, "SELECT v::VARCHAR, __rescued FROM t ORDER BY __row_id", tt.want+"|NULL", "NULL|NULL", "NULL|NULL")
-			if tt.bad != "" {
-				wantLoaded(t, d, destinationtest.Batch(ids, `{"v":`+tt.bad+`}`), destination.Loaded{Rows: 1, Rescued: 1})
-				wantAnswer(t, d, "SELECT v::VARCHAR FROM t ORDER BY __row_id DESC LIMIT 1", tt.zero)
-				wantAnswer(t, d, "SELECT json_extract_string(__rescued, '$.v') FROM t ORDER BY __row_id DESC LIMIT 1", plainText(tt.bad))
-			}
-			wantNoStage(t, d)
-		})
-	}
-}
-
-// plainText is what a text column holds of a JSON value without odd escapes.
-func plainText(value string) string {
-	if !strings.HasPrefix(value, `"`) {
-		return value
-	}
-	return strings.ReplaceAll(strings.Trim(value, `"`), `\\`, `\`)
-}
-
 // TestStageDefaults: what a row lacks gets the column's default, what it has does not; generated columns are left to the engine.
 func TestStageDefaults(t *testing.T) {
-	for _, tt := range []struct{ name, defs, row, want, rescued string }{
-		{"plain default, missing", "v BIGINT DEFAULT 7", `{}`, "7", "NULL"},
-		{"plain default, null", "v BIGINT DEFAULT 7", `{"v":null}`, "7", "NULL"},
-		{"plain default, given", "v BIGINT DEFAULT 7", `{"v":8}`, "8", "NULL"},
-		{"plain default, lost", "v BIGINT DEFAULT 7", `{"v":"x"}`, "0", `{"v":"x"}`},
-		{"text with a quote", `v VARCHAR DEFAULT 'it''s (a) "default"'`, `{"v":null}`, `it's (a) "default"`, "NULL"},
-		{"foreign default, missing", "v DECIMAL(5,1) DEFAULT 1.5", `{}`, "1.5", "NULL"},
-		{"foreign default, null", "v DECIMAL(5,1) DEFAULT 1.5", `{"v":null}`, "1.5", "NULL"},
-		{"foreign default, given", "v DECIMAL(5,1) DEFAULT 1.5", `{"v":2}`, "2.0", "NULL"},
-		{"foreign default, lost", "v DECIMAL(5,1) DEFAULT 1.5", `{"v":"x"}`, "0.0", `{"v":"x"}`},
-		{"not null, missing", "v BIGINT NOT NULL", `{}`, "0", "NULL"},
-		{"not null, null", "v VARCHAR NOT NULL", `{"v":null}`, "", "NULL"},
-		{"not null foreign, missing", "v DECIMAL(5,1) NOT NULL", `{}`, "0.0", "NULL"},
-		{"not null foreign, null", "v TIME NOT NULL", `{"v":null}`, "00:00:00", "NULL"},
-		{"not null with default, null", "v TIME NOT NULL DEFAULT '01:00:00'", `{"v":null}`, "01:00:00", "NULL"},
-		{"not null with default, missing", "v BIGINT NOT NULL DEFAULT 7", `{}`, "7", "NULL"},
-		{"not null array with default, null", "v INTEGER[2] NOT NULL DEFAULT [1, 2]", `{"v":null}`, "[1, 2]", "NULL"},
-		{"lists keep their texts", "v VARCHAR[] DEFAULT ['a, b', 'it''s', '\"]', NULL, 'NULL', '']", `{"v":null}`, `['a, b', 'it\'s', '"]', NULL, 'NULL', '']`, "NULL"},
-		{"instant as time", "v TIME DEFAULT TIMESTAMP '2024-01-01 10:00:00'", `{}`, "10:00:00", "NULL"},
-		{"bytes", `v BLOB DEFAULT '\x00\xFF''a'::BLOB`, `{"v":null}`, `\x00\xFF\x27a`, "NULL"},
-		{"not null enum with default, lost", "v mood NOT NULL DEFAULT 'ok'", `{"v":"glad"}`, "ok", `{"v":"glad"}`},
-		{"not null JSON, missing", "v JSON NOT NULL", `{}`, "0", "NULL"},
-		{"not null BLOB, missing", "v BLOB NOT NULL", `{}`, "", "NULL"},
-		{"generated", "n DECIMAL(5,1), v BIGINT GENERATED ALWAYS AS (n * 2)", `{"n":4}`, "8", "NULL"},
-		{"generated, given", "n BIGINT, v BIGINT GENERATED ALWAYS AS (n * 2)", `{"n":4,"v":9}`, "8", `{"v":9}`},
-		{"generated beside foreign, given", "n DECIMAL(5,1), v BIGINT GENERATED ALWAYS AS (n * 2)", `{"n":4,"v":9}`, "8", `{"v":9}`},
+	for _, tt := range []struct {
+		name, defs, row, want, rescued string
+		why                            schema.Reason
+	}{
+		{"text with a quote", `v VARCHAR DEFAULT 'it''s (a) "default"'`, `{"v":null}`, `it's (a) "default"`, "NULL", schema.Unfit},
+		{"foreign default, missing", "v DECIMAL(5,1) DEFAULT 1.5", `{}`, "1.5", "NULL", schema.Unfit},
+		{"foreign default, null", "v DECIMAL(5,1) DEFAULT 1.5", `{"v":null}`, "1.5", "NULL", schema.Unfit},
+		{"foreign default, given", "v DECIMAL(5,1) DEFAULT 1.5", `{"v":2}`, "2.0", "NULL", schema.Unfit},
+		{"foreign default, lost", "v DECIMAL(5,1) DEFAULT 1.5", `{"v":"x"}`, "0.0", `{"v":"x"}`, schema.Unfit},
+		{"not null foreign, missing", "v DECIMAL(5,1) NOT NULL", `{}`, "0.0", "NULL", schema.Unfit},
+		{"not null foreign, null", "v TIME NOT NULL", `{"v":null}`, "00:00:00", "NULL", schema.Unfit},
+		{"not null with default, null", "v TIME NOT NULL DEFAULT '01:00:00'", `{"v":null}`, "01:00:00", "NULL", schema.Unfit},
+		{"not null array with default, null", "v INTEGER[2] NOT NULL DEFAULT [1, 2]", `{"v":null}`, "[1, 2]", "NULL", schema.Unfit},
+		{"lists keep their texts", "v VARCHAR[] DEFAULT ['a, b', 'it''s', '\"]', NULL, 'NULL', '']", `{"v":null}`, `['a, b', 'it\'s', '"]', NULL, 'NULL', '']`, "NULL", schema.Unfit},
+		{"instant as time", "v TIME DEFAULT TIMESTAMP '2024-01-01 10:00:00'", `{}`, "10:00:00", "NULL", schema.Unfit},
+		{"bytes", `v BLOB DEFAULT '\x00\xFF''a'::BLOB`, `{"v":null}`, `\x00\xFF\x27a`, "NULL", schema.Unfit},
+		{"not null enum with default, lost", "v mood NOT NULL DEFAULT 'ok'", `{"v":"glad"}`, "ok", `{"v":"glad"}`, schema.Unfit},
+		{"not null JSON, missing", "v JSON NOT NULL", `{}`, "0", "NULL", schema.Unfit},
+		{"not null BLOB, missing", "v BLOB NOT NULL", `{}`, "", "NULL", schema.Unfit},
+		{"generated beside foreign, given", "n DECIMAL(5,1), v BIGINT GENERATED ALWAYS AS (n * 2)", `{"n":4,"v":9}`, "8", `{"v":9}`, schema.Homeless},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := byHand(t, tt.defs)
-			want := destination.Loaded{Rows: 1}
+			want := loaded(1)
 			if tt.rescued != "NULL" {
-				want.Rescued = 1
+				want = loaded(1, tt.why)
 			}
 			wantLoaded(t, d, destinationtest.Batch(rowid.NewSource(), tt.row), want)
 			wantAnswer(t, d, "SELECT v::VARCHAR, __rescued FROM t", tt.want+"|"+tt.rescued)
@@ -157,25 +107,27 @@ func TestStageDefaultsRunForEachRow(t *testing.T) {
 func TestStageRescues(t *testing.T) {
 	for _, tt := range []struct {
 		name, row, want string
-		rescued         int64
+		why             []schema.Reason
 	}{
-		{"nothing", `{"a":1,"b":"01:00:00","n":1}`, "NULL", 0},
-		{"one", `{"a":"x"}`, `{"a":"x"}`, 1},
-		{"two", `{"a":"x","b":"y"}`, `{"a":"x","b":"y"}`, 2},
-		{"decoder's alone", `{"a":1,"n":"many"}`, `{"n":"many"}`, 1},
-		{"both", `{"a":"x","n":"many"}`, `{"n":"many","a":"x"}`, 2},
-		{"unknown key", `{"a":"x","other":{"z":null}}`, `{"other":{"z":null},"a":"x"}`, 2},
-		{"own members", `{"a":"x","__rescued":{"k":null}}`, `{"k":null,"a":"x"}`, 2},
-		{"own and decoder's", `{"a":"x","n":"many","__rescued":{"k":[1]}}`, `{"n":"many","k":[1],"a":"x"}`, 3},
-		{"own, empty", `{"a":"x","__rescued":{}}`, `{"a":"x"}`, 1},
-		{"own alone", `{"__rescued":{"k":1}}`, `{"k":1}`, 1},
-		{"quotes", `{"a":"it's \"x\" \\ \n }{"}`, `{"a":"it's \"x\" \\ \n }{"}`, 1},
-		{"empty text", `{"a":""}`, `{"a":""}`, 1},
-		{"odd name", `{"it's \"<b>\"":"x"}`, `{"it's \"<b>\"":"x"}`, 1},
+		{"nothing", `{"a":1,"b":"01:00:00","n":1}`, "NULL", []schema.Reason{}},
+		{"one", `{"a":"x"}`, `{"a":"x"}`, []schema.Reason{schema.Unfit}},
+		{"two", `{"a":"x","b":"y"}`, `{"a":"x","b":"y"}`, []schema.Reason{schema.Unfit, schema.Unfit}},
+		{"decoder's alone", `{"a":1,"n":"many"}`, `{"n":"many"}`, []schema.Reason{schema.Unfit}},
+		{"both", `{"a":"x","n":"many"}`, `{"n":"many","a":"x"}`, []schema.Reason{schema.Unfit, schema.Unfit}},
+		{"unknown key", `{"a":"x","other":{"z":null}}`, `{"other":{"z":null},"a":"x"}`, []schema.Reason{schema.Homeless, schema.Unfit}},
+		{"own members", `{"a":"x","__rescued":{"k":null}}`, `{"k":null,"a":"x"}`, []schema.Reason{schema.Homeless, schema.Unfit}},
+		{"own and decoder's", `{"a":"x","n":"many","__rescued":{"k":[1]}}`, `{"n":"many","k":[1],"a":"x"}`, []schema.Reason{schema.Unfit, schema.Homeless, schema.Unfit}},
+		{"own, empty", `{"a":"x","__rescued":{}}`, `{"a":"x"}`, []schema.Reason{schema.Unfit}},
+		{"own alone", `{"__rescued":{"k":1}}`, `{"k":1}`, []schema.Reason{schema.Homeless}},
+		{"quotes", `{"a":"it's \"x\" \\ \n }{"}`, `{"a":"it's \"x\" \\ \n }{"}`, []schema.Reason{schema.Unfit}},
+		{"empty text", `{"a":""}`, `{"a":""}`, []schema.Reason{schema.Unfit}},
+		{"not a text", `{"a":[1.50,{"x":null}],"b":1e400}`, `{"a":[1.50,{"x":null}],"b":1e400}`, []schema.Reason{schema.Unfit, schema.Unfit}},
+		{"escapes as they were", `{"a":"\u0041\u0000\/"}`, `{"a":"\u0041\u0000\/"}`, []schema.Reason{schema.Unfit}},
+		{"odd name", `{"it's \"<b>\"":"x"}`, `{"it's \"<b>\"":"x"}`, []schema.Reason{schema.Unfit}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := byHand(t, `a DECIMAL(5,1), b TIME, n BIGINT, "it's ""<b>""" DECIMAL(5,1)`)
-			wantLoaded(t, d, destinationtest.Batch(rowid.NewSource(), tt.row), destination.Loaded{Rows: 1, Rescued: tt.rescued})
+			wantLoaded(t, d, destinationtest.Batch(rowid.NewSource(), tt.row), loaded(1, tt.why...))
 			wantAnswer(t, d, "SELECT __rescued FROM t", tt.want)
 			wantAnswer(t, d, "SELECT count(*) FROM t WHERE __rescued IS NULL OR json_valid(__rescued)", "1")
 		})
@@ -219,12 +171,20 @@ func TestStageFailures(t *testing.T) {
 				return // only another table would take the rows
 			}
 			d.sql(t, tt.mend)
-			wantLoaded(t, d, b, destination.Loaded{Rows: 2, Rescued: 1})
+			wantLoaded(t, d, b, loaded(2, schema.Unfit))
 			wantLoaded(t, d, b, destination.Loaded{Rows: 2, Rescued: 1, Already: true})
 			wantAnswer(t, d, "SELECT count(*), sum(v)::VARCHAR FROM t", "2|1.0")
 			wantNoStage(t, d)
 		})
 	}
+}
+
+// TestStageFindsRescueColumn: names are the same in either case.
+func TestStageFindsRescueColumn(t *testing.T) {
+	d := open(t)
+	d.sql(t, `CREATE TABLE t (__row_id VARCHAR, "__RESCUED" VARCHAR, v DECIMAL(5,1))`)
+	wantLoaded(t, d, destinationtest.Batch(rowid.NewSource(), `{"v":"x"}`), loaded(1, schema.Unfit))
+	wantAnswer(t, d, "SELECT __rescued FROM t", `{"v":"x"}`)
 }
 
 // failing is the end of rows that break off.

@@ -72,7 +72,7 @@ func (d *Destination) AddColumns(ctx context.Context, table schema.Table, cols [
 
 func (e *engine) addColumns(w *conn, table schema.Table, cols []schema.Column) error {
 	for _, c := range cols {
-		if err := w.exec("ALTER TABLE " + e.path(table) + " ADD COLUMN IF NOT EXISTS " + define(c)); err != nil {
+		if err := w.exec("ALTER TABLE " + e.path(table) + " ADD COLUMN IF NOT EXISTS " + e.define(c)); err != nil {
 			return err
 		}
 	}
@@ -80,7 +80,9 @@ func (e *engine) addColumns(w *conn, table schema.Table, cols []schema.Column) e
 }
 
 // define is the SQL of a new column.
-func define(c schema.Column) string { return quote(columnName(c.Name)) + " " + typeOf(c.Kind) }
+func (e *engine) define(c schema.Column) string {
+	return quote(columnName(c.Name)) + " " + typeOf(e.cfg.columnKind(c.Kind))
+}
 
 // rowIDOnly is how a table is described that CreateTable has made and nobody has changed.
 var rowIDOnly = []column{{Column: kindOf(schema.Column{Name: schema.RowID, Type: "VARCHAR"})}}
@@ -103,7 +105,7 @@ func (e *engine) makeAnew(w *conn, table schema.Table, cols []schema.Column) (bo
 	for _, c := range cols {
 		if name := fold(columnName(c.Name)); !known[name] {
 			known[name] = true
-			defs = append(defs, define(c))
+			defs = append(defs, e.define(c))
 		}
 	}
 	return true, w.exec("CREATE OR REPLACE TABLE " + e.path(table) + " (" + strings.Join(defs, ", ") + ")")
@@ -120,7 +122,7 @@ func (d *Destination) change(ctx context.Context, what string, table schema.Tabl
 			return err
 		}
 		defer e.writer.put(w)
-		return tableFault(ctx, table, w.within(ctx, beginWrite, commit, func() error { return do(e, w) }))
+		return e.tableFault(ctx, w, table, w.within(ctx, beginWrite, commit, func() error { return do(e, w) }))
 	})
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", what, table, err)
@@ -128,12 +130,17 @@ func (d *Destination) change(ctx context.Context, what string, table schema.Tabl
 	return nil
 }
 
-// tableFault is storeFault, and says when it is the table that the engine does not find.
-func tableFault(ctx context.Context, table schema.Table, err error) error {
-	if classOf(err) == classCatalog {
-		return fault.New(fault.NotFound, "unknown_table", "there is no table %s", table).Because(err)
+// tableFault is storeFault, and says when it is the table that the engine does not find, or one that takes no rows.
+func (e *engine) tableFault(ctx context.Context, c *conn, table schema.Table, err error) error {
+	if classOf(err) != classCatalog {
+		return storeFault(ctx, err)
 	}
-	return storeFault(ctx, err)
+	views, verr := c.rows("SELECT view_name FROM duckdb_views() WHERE database_name = " + literal(e.catalog) +
+		" AND lower(schema_name) = " + literal(fold(schemaOf(table))) + " AND lower(view_name) = " + literal(fold(table.Name())))
+	if verr == nil && len(views) > 0 {
+		return fault.New(fault.Invalid, "table_is_view", "%s is a view: rows can be stored in tables only", table).Because(err)
+	}
+	return fault.New(fault.NotFound, "unknown_table", "there is no table %s", table).Because(err)
 }
 
 // Columns lists table's columns in order, or fault.NotFound.
@@ -148,7 +155,7 @@ func (d *Destination) Columns(ctx context.Context, table schema.Table) (cols []s
 		for _, col := range described {
 			cols = append(cols, col.Column)
 		}
-		return tableFault(ctx, table, err)
+		return e.tableFault(ctx, c, table, err)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the columns of %s: %w", table, err)

@@ -1,0 +1,159 @@
+// Package tables tells what the destinations' tables are like and what had to be rescued, and puts that back.
+package tables
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"regexp"
+	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/destination"
+	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/rowid"
+	"github.com/scratchdata/scratchdata/pkg/schema"
+)
+
+// Tables looks after the tables of all destinations. Safe for concurrent use.
+type Tables struct {
+	dests destination.Set
+	notes control.Columns
+	log   *slog.Logger
+}
+
+// New returns the tables of dests, of whose columns notes knows which batches made them.
+func New(dests destination.Set, notes control.Columns, log *slog.Logger) *Tables {
+	return &Tables{dests: dests, notes: notes, log: log}
+}
+
+// List gives the tables of the destination id, sorted.
+func (t *Tables) List(ctx context.Context, id string) ([]schema.Table, error) {
+	d, err := t.dests.Find(id)
+	if err != nil {
+		return nil, err
+	}
+	return d.Tables(ctx)
+}
+
+// Column is what is known of one column.
+type Column struct {
+	Name    string     `json:"name"`
+	Type    string     `json:"type"` // the database's own name of it
+	Kind    string     `json:"kind"` // what it takes
+	NotNull bool       `json:"not_null,omitempty"`
+	Created *time.Time `json:"created_at,omitempty"` // nil when somebody else made it, as is the receipt empty
+	Receipt string     `json:"receipt,omitempty"`    // of the batch that it was made for
+	Rescued int64      `json:"rescued"`              // values in __rescued that it could not hold, or already had another for
+}
+
+// Shape is what is known of a table.
+type Shape struct {
+	Columns []Column `json:"columns"` // in the table's order
+	Rescued int64    `json:"rescued"` // values in __rescued, those among them that belong to no column
+}
+
+// Shape gives what is known of table, or fault.NotFound.
+func (t *Tables) Shape(ctx context.Context, id string, table schema.Table) (Shape, error) {
+	d, err := t.dests.Find(id)
+	if err != nil {
+		return Shape{}, err
+	}
+	cols, err := d.Columns(ctx, table)
+	if err != nil {
+		return Shape{}, err
+	}
+	notes, err := t.notes.List(ctx, id, table)
+	if err != nil {
+		return Shape{}, err
+	}
+	rules := destination.RulesOf(d)
+	shape, at := Shape{Columns: make([]Column, len(cols))}, make(map[string]int, len(cols))
+	for i, c := range cols {
+		shape.Columns[i] = Column{Name: c.Name, Type: c.Type, Kind: c.Kind.String(), NotNull: c.NotNull}
+		at[rules.Fold(c.Name)] = i
+	}
+	for _, n := range notes {
+		if i, ok := at[rules.Fold(rules.ColumnName(n.Name))]; ok {
+			c := &shape.Columns[i]
+			c.Created, c.Receipt = &n.Made, rowid.Receipt(n.Batch, 0, rowid.WholeBatch)
+		}
+	}
+	r, ok := d.(destination.Rescuer)
+	if !ok {
+		return shape, nil
+	}
+	err = r.CountRescued(ctx, table, func(key string, rows int64) error {
+		shape.Rescued += rows
+		if i, ok := at[rules.Fold(rules.ColumnName(number.ReplaceAllString(key, "")))]; ok {
+			shape.Columns[i].Rescued += rows
+		}
+		return nil
+	})
+	return shape, err
+}
+
+// number is what a rescued value's key ends with when the row has several of that key.
+var number = regexp.MustCompile(`#[0-9]+$`)
+
+// errEnough ends a listing at its limit.
+var errEnough = errors.New("enough")
+
+// Rescued is a row's rescued values.
+type Rescued struct {
+	RowID  string
+	Object string // JSON text
+}
+
+// Rescued gives up to limit rows of table that have rescued values, and whether there are more.
+func (t *Tables) Rescued(ctx context.Context, id string, table schema.Table, limit int) (rows []Rescued, more bool, err error) {
+	r, err := t.rescuer(id)
+	if err != nil {
+		return nil, false, err
+	}
+	err = r.Rescued(ctx, table, func(rowID, object string) error {
+		if len(rows) == limit {
+			return errEnough
+		}
+		rows = append(rows, Rescued{rowID, object})
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return rows, true, nil
+	}
+	return rows, false, err
+}
+
+// Replay puts the rescued values of table that their columns can hold by now into these.
+func (t *Tables) Replay(ctx context.Context, id string, table schema.Table) (destination.Restored, error) {
+	r, err := t.rescuer(id)
+	if err != nil {
+		return destination.Restored{}, err
+	}
+	notes, err := t.notes.List(ctx, id, table)
+	if err != nil {
+		return destination.Restored{}, err
+	}
+	was := make(map[string]schema.Kind, len(notes))
+	for _, n := range notes {
+		was[n.Name] = n.Kind
+	}
+	did, err := r.Restore(ctx, table, was)
+	if err == nil {
+		t.log.InfoContext(ctx, "rescued values replayed", "destination", id, "table", table.String(), "rows", did.Rows,
+			"values", did.Values, "left", did.Left)
+	}
+	return did, err
+}
+
+func (t *Tables) rescuer(id string) (destination.Rescuer, error) {
+	d, err := t.dests.Find(id)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := d.(destination.Rescuer)
+	if !ok {
+		return nil, fault.New(fault.Unsupported, "no_rescue", "destination %s cannot change rows", id)
+	}
+	return r, nil
+}
