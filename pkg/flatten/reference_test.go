@@ -23,6 +23,7 @@ type reference struct {
 	names  []string // the columns, in order
 	bytes  int      // of their names, as rows spell them
 	kinds  map[string]schema.Kinds
+	doubt  bool // an empty array has no column: see TestEmptyArrayWithoutColumn
 }
 
 func newReference(l Limits) reference { return reference{limits: l, kinds: map[string]schema.Kinds{}} }
@@ -184,6 +185,7 @@ type entry struct {
 	name, raw string
 	top       bool // it is a member of the row's own object
 	ours      bool // it stays, whatever the object has of that name
+	empty     bool // it is the null of an empty array
 }
 
 func nested(raw string) bool { return raw[0] == '{' || raw[0] == '[' }
@@ -207,26 +209,33 @@ func (ref *reference) add(r *refRow, e entry) {
 		if nested(e.raw) || e.raw == "null" {
 			r.id = ""
 		}
-	case reserved([]byte(e.name)) || slices.Contains(r.fixed, e.name):
+	case reserved([]byte(e.name)) || slices.Contains(r.fixed, e.name) || !ref.has(e.name):
+		ref.doubt = ref.doubt || e.empty
 		r.rescue(e.name, e.raw)
 	default:
-		ref.keep(r, e.name, e.raw)
+		r.keep(e.name, e.raw)
 		if e.ours {
 			r.fixed = append(r.fixed, e.name)
 		}
 	}
 }
 
-func (ref *reference) keep(r *refRow, name, raw string) {
-	if !slices.Contains(ref.names, name) {
-		size := ref.bytes + len(spell(name)) - len(`""`)
-		if len(ref.names) == ref.limits.Columns || size > ref.limits.Columns*nameBytes {
-			r.rescue(name, raw)
-			return
-		}
-		ref.bytes = size
-		ref.names = append(ref.names, name)
+// has reports whether there is a column of a name, or room for one more.
+func (ref *reference) has(name string) bool {
+	if slices.Contains(ref.names, name) {
+		return true
 	}
+	size := ref.bytes + len(spell(name)) - len(`""`)
+	if len(ref.names) == ref.limits.Columns || size > ref.limits.Columns*nameBytes {
+		return false
+	}
+	ref.bytes = size
+	ref.names = append(ref.names, name)
+	return true
+}
+
+// keep puts a value into its column, and rescues the one that is there.
+func (r *refRow) keep(name, raw string) {
 	if i := slices.IndexFunc(r.kept, func(m member) bool { return m.name == name }); i >= 0 {
 		r.rescue(name, r.kept[i].raw)
 		r.kept = slices.Delete(r.kept, i, i+1)

@@ -26,12 +26,17 @@ type laid struct {
 	object string
 }
 
-var _ destination.Rescuer = (*archive)(nil)
+var (
+	_ destination.Rescuer = (*archive)(nil)
+	_ destination.Rules   = (*archive)(nil)
+)
 
 func newArchive(s *shelf) *archive { return &archive{shelf: s, laid: make(map[string][]laid)} }
 
 func (*archive) ColumnName(key string) string { return strings.ReplaceAll(key, " ", "_") }
 func (*archive) Fold(name string) string      { return strings.ToLower(name) }
+
+func (*archive) ColumnKind(k schema.Kind) schema.Kind { return k }
 
 func (a *archive) Rescued(ctx context.Context, table schema.Table, each func(rowID, object string) error) error {
 	if _, err := a.Columns(ctx, table); err != nil {

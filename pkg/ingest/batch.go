@@ -277,7 +277,7 @@ func (b *batch) full(limit Rotation, limits flatten.Limits) string {
 		return "rows"
 	case b.keys >= maxBatchKeys:
 		return "keys"
-	case len(b.columns.list) > limits.Columns:
+	case max(len(b.columns.list), b.parts.widest) > limits.Columns:
 		return "columns"
 	case len(b.parts.list) > limits.Tables:
 		return "tables"

@@ -35,8 +35,9 @@ func (c *columns) merge(seen []schema.Seen) {
 
 // parts is what a batch has for other tables than its own.
 type parts struct {
-	list  []*part
-	index map[schema.Table]*part
+	list   []*part
+	index  map[schema.Table]*part
+	widest int // the most columns that one of them has
 }
 
 type part struct {
@@ -59,6 +60,7 @@ func (p *parts) merge(list []schema.Part) {
 		}
 		known.rows += of.Rows
 		known.columns.merge(of.Seen)
+		p.widest = max(p.widest, len(known.columns.list))
 	}
 }
 

@@ -142,7 +142,7 @@ func (w *Writer) insertOwn(ctx context.Context, t target, r *request) (in Insert
 	id, now := w.ids.Batch(), time.Now()
 	path := filepath.Join(dir, id+batchSuffix)
 	in = Inserted{Rows: r.count, Batch: id, Receipt: rowid.Receipt(id, 0, r.count)}
-	s := sidecar{Rows: int64(r.count), Bytes: r.size, Seen: r.seen, Parts: r.parts, Created: now, Keyed: r.keyed != nil}
+	s := sidecar{Rows: int64(r.count), Bytes: r.size, Seen: r.seen, Parts: sorted(r.parts), Created: now, Keyed: r.keyed != nil}
 	if err := s.write(path); err != nil {
 		w.log.Warn("sidecar not written, the batch will be scanned", "batch", id, "err", err)
 	}

@@ -63,6 +63,7 @@ func (w *Writer) insertOnce(ctx context.Context, t target, body io.Reader, o Opt
 		if err := w.keys.remember(ctx, n.read(0, nil)); err != nil {
 			return Inserted{}, err
 		}
+		defer w.keys.drop(n.place, mine) // the store knows it, and no batch will be flushed for it
 	}
 	outcome = n.done
 	return in, nil

@@ -20,7 +20,7 @@ import (
 
 // recover takes up what the last process left. It runs before anything else has the folder.
 func (w *Writer) recover() error {
-	return errors.Join(w.clearIncoming(), w.clearSidecars(), w.each(ready, w.recoverReady), w.each(open, w.recoverOpen))
+	return errors.Join(w.clearIncoming(), w.clearSidecars(), w.each(ready, w.recoverReady), w.eachOpen())
 }
 
 // clearSidecars removes the sidecars that a crash left without their batches.
@@ -105,6 +105,10 @@ func (w *Writer) recoverReady(b sealed) error {
 	if err != nil {
 		return err
 	}
+	// The crash may have come before the file's name was durable, and whoever asks again is told that it is.
+	if err := durable.SyncDir(filepath.Dir(b.path)); err != nil {
+		return err
+	}
 	if err := w.recoverKeys(b, found); err != nil {
 		return err
 	}
@@ -129,7 +133,7 @@ func (w *Writer) putUp(b sealed) {
 // recoverOpen keeps the whole inserts of an open batch, puts what comes after them aside, but for zeros that were written
 // ahead, and makes it ready.
 func (w *Writer) recoverOpen(b sealed) error {
-	found, err := scanFile(b.path, ndjson.Scan)
+	found, err := w.scanOpen(b)
 	if err != nil {
 		return err
 	}
@@ -147,7 +151,10 @@ func (w *Writer) recoverOpen(b sealed) error {
 	}
 	path := filepath.Join(dir, b.batch+batchSuffix)
 	s := sidecar{Rows: found.Rows, Bytes: found.Good, Seen: found.Seen, Parts: sorted(found.Parts), Created: createdOf(b.batch)}
-	if err := errors.Join(syncFile(b.path), w.recoverKeys(b, found)); err != nil {
+	if err := syncFile(b.path); err != nil {
+		return err
+	}
+	if err := w.recoverKeys(b, found); err != nil { // not before its rows are durable
 		return err
 	}
 	if err := errors.Join(s.write(path), durable.Rename(b.path, path)); err != nil {

@@ -85,7 +85,11 @@ func (t *Tables) Shape(ctx context.Context, id string, table schema.Table) (Shap
 	}
 	err = r.CountRescued(ctx, table, func(key string, rows int64) error {
 		shape.Rescued += rows
-		if i, ok := at[rules.Fold(rules.ColumnName(number.ReplaceAllString(key, "")))]; ok {
+		i, ok := at[rules.Fold(rules.ColumnName(key))] // a column may be called a#2, too
+		if !ok {
+			i, ok = at[rules.Fold(rules.ColumnName(number.ReplaceAllString(key, "")))]
+		}
+		if ok {
 			shape.Columns[i].Rescued += rows
 		}
 		return nil
@@ -93,8 +97,8 @@ func (t *Tables) Shape(ctx context.Context, id string, table schema.Table) (Shap
 	return shape, err
 }
 
-// number is what a rescued value's key ends with when the row has several of that key.
-var number = regexp.MustCompile(`#[0-9]+$`)
+// number is what a rescued value's key ends with when the row has several of that key: it begins with 2.
+var number = regexp.MustCompile(`#([2-9]|[1-9][0-9]+)$`)
 
 // errEnough ends a listing at its limit.
 var errEnough = errors.New("enough")

@@ -20,6 +20,9 @@ func Run(t *testing.T, open func(t *testing.T) destination.Destination, d Dialec
 	if d.Exec != nil {
 		promises = append(promises, promisesByHand()...)
 	}
+	if _, ok := open(t).(destination.Rescuer); ok {
+		promises = append(promises, promisesOfRescuers()...)
+	}
 	for _, p := range promises {
 		t.Run(p.name, func(t *testing.T) {
 			p.check(t, newSuite(open(t), d))
