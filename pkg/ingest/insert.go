@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -47,6 +48,8 @@ type Inserted struct {
 const (
 	maxRowIDs      = 1_000_000
 	maxKeyedRowIDs = 10_000 // with an idempotency key, as they are remembered with it
+	// The most bytes of those: as many as are found in a batch file after a crash, however they are escaped there.
+	maxKeyedRowIDBytes = (4 << 20) / len(`\u0000`)
 )
 
 // Insert flattens body's rows and keeps them: all of them, or none when it returns an error. Without a table the body is
@@ -67,9 +70,9 @@ func (w *Writer) Insert(ctx context.Context, destination string, table schema.Ta
 func (w *Writer) insert(ctx context.Context, t target, body io.Reader, o Options, once *once) (in Inserted, err error) {
 	r := &request{budget: w.budget, inline: w.cfg.Inline, create: w.createIncoming}
 	defer func() { err = errors.Join(err, r.discardIf(err != nil)) }()
-	ids := idList{wanted: o.RowIDs, most: maxRowIDs}
+	ids := idList{wanted: o.RowIDs, most: maxRowIDs, mostBytes: math.MaxInt}
 	if once != nil {
-		ids.most = maxKeyedRowIDs
+		ids.most, ids.mostBytes = maxKeyedRowIDs, maxKeyedRowIDBytes
 	}
 	warm := w.table(t)
 	fl := warm.flattener(w.cfg.Limits)
@@ -172,10 +175,12 @@ func (w *Writer) createIncoming() (*os.File, string, error) {
 
 // idList gathers row ids for an insert that wants them.
 type idList struct {
-	wanted bool
-	most   int
-	list   []string
-	more   bool
+	wanted    bool
+	most      int
+	mostBytes int // of all of them
+	list      []string
+	bytes     int
+	more      bool
 }
 
 func (l *idList) each() func([]byte) {
@@ -183,13 +188,17 @@ func (l *idList) each() func([]byte) {
 		return nil
 	}
 	return func(id []byte) {
-		if l.more = l.more || len(l.list) == l.most; !l.more {
+		l.bytes += len(id)
+		if l.more = l.more || len(l.list) == l.most || l.bytes > l.mostBytes; !l.more {
 			l.list = append(l.list, string(id))
 		}
 	}
 }
 
 func (l *idList) err() error {
+	if l.more && l.bytes > l.mostBytes {
+		return fault.New(fault.Unprocessable, "too_many_row_ids", "row_ids of at most %d bytes can be asked for with an Idempotency-Key", l.mostBytes)
+	}
 	if l.more {
 		return fault.New(fault.Unprocessable, "too_many_row_ids", "row_ids can be asked for inserts of at most %d rows", l.most)
 	}

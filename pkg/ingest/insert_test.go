@@ -76,7 +76,7 @@ func TestRowIDsAreAskedFor(t *testing.T) {
 }
 
 func TestTooManyRowIDs(t *testing.T) {
-	ids := idList{wanted: true, most: maxRowIDs, list: make([]string, maxRowIDs-1)}
+	ids := idList{wanted: true, most: maxRowIDs, mostBytes: maxKeyedRowIDBytes, list: make([]string, maxRowIDs-1)}
 	each := ids.each()
 	each([]byte("last"))
 	if err := ids.err(); err != nil {

@@ -104,8 +104,8 @@ type notes struct {
 func (notes) Note(context.Context, []control.Column) error { return fault.Unsupported }
 
 func (n notes) List(_ context.Context, id string, table schema.Table) ([]control.Column, error) {
-	here := func(c control.Column) bool { return c.Destination != id || c.Table != table }
-	return slices.DeleteFunc(slices.Clone(n.list), here), n.fails
+	elsewhere := func(c control.Column) bool { return c.Destination != id || c.Table != table }
+	return slices.DeleteFunc(slices.Clone(n.list), elsewhere), n.fails
 }
 
 func noted(id, name string, kind schema.Kind) control.Column {

@@ -45,6 +45,8 @@ func promises() []promise {
 		{"AddColumnsTwice", addColumnsTwice},
 		{"AddColumnsConcurrently", addColumnsConcurrently},
 		{"NamesAreQuoted", namesAreQuoted},
+		{"KeysHaveTheirColumns", keysHaveTheirColumns},
+		{"KeysThatCollideShareAColumn", keysThatCollideShareAColumn},
 		{"TablesAreSorted", tablesAreSorted},
 		{"LoadOfManyRows", loadOfManyRows},
 		{"LoadLeavesMissingKeysEmpty", loadLeavesMissingKeysEmpty},

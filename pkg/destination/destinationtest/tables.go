@@ -123,11 +123,7 @@ func namesAreQuoted(t *testing.T, s *suite) {
 	row := ""
 	var cols []schema.Column
 	for _, key := range keys {
-		name := key
-		if r, ok := s.Destination.(destination.Rules); ok {
-			name = r.ColumnName(key)
-		}
-		cols = append(cols, column(name, schema.Text))
+		cols = append(cols, column(destination.RulesOf(s.Destination).ColumnName(key), schema.Text))
 		row += "," + jsonText(key) + `:` + jsonText("value of "+key)
 	}
 	if err := s.AddColumns(t.Context(), table, cols); err != nil {
