@@ -51,14 +51,15 @@ var floors = map[string]int{
 // homes says which packages alone may import what begins with a path. The bench has the HTTP stack and the engine too,
 // because it measures the program against them.
 var homes = map[string][]string{
-	"github.com/aws/":        {"pkg/blobstore/s3", "pkg/queue/sqs", "pkg/vault/aws", "pkg/destination/redshift"},
-	"github.com/go-chi/":     {"pkg/httpapi", "pkg/dashboard", "pkg/bench"},
-	"github.com/duckdb/":     {"pkg/destination/duckdb", "pkg/bench"},
-	"modernc.org/sqlite":     {"pkg/sqlitedb"},
-	"github.com/pressly/":    {"pkg/sqlitedb"},
-	"maragu.dev/goqite":      {"pkg/queue/local"},
-	"github.com/alecthomas/": {"pkg/cli"},
-	"gopkg.in/yaml.v3":       {"pkg/registry", "pkg/config", "pkg/builtin"},
+	"github.com/apache/arrow-go/": {"pkg/result"},
+	"github.com/aws/":             {"pkg/blobstore/s3", "pkg/queue/sqs", "pkg/vault/aws", "pkg/destination/redshift"},
+	"github.com/go-chi/":          {"pkg/httpapi", "pkg/dashboard", "pkg/bench"},
+	"github.com/duckdb/":          {"pkg/destination/duckdb", "pkg/bench"},
+	"modernc.org/sqlite":          {"pkg/sqlitedb"},
+	"github.com/pressly/":         {"pkg/sqlitedb"},
+	"maragu.dev/goqite":           {"pkg/queue/local"},
+	"github.com/alecthomas/":      {"pkg/cli"},
+	"gopkg.in/yaml.v3":            {"pkg/registry", "pkg/config", "pkg/builtin"},
 }
 
 // drawers are names that say nothing of what is in a package.

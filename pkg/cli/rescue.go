@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 	"text/tabwriter"
 
 	"github.com/scratchdata/scratchdata/pkg/app"
@@ -31,11 +30,17 @@ type rescuer interface {
 	Replay(ctx context.Context, destination string, table schema.Table) (destination.Restored, error)
 }
 
+// mostListed is the most rows to list: the API, which may be asked, lists no more.
+const mostListed = 10_000
+
 // Run lists or replays.
 func (c *rescueCommand) Run(ctx context.Context, e *env) error {
 	table, err := schema.ParseTable(c.Table)
 	if err != nil {
 		return err
+	}
+	if c.Limit < 1 || c.Limit > mostListed {
+		return fault.New(fault.Invalid, "bad_limit", "--limit: %d is not a number from 1 to %d", c.Limit, mostListed)
 	}
 	cfg, err := e.load(c.Config)
 	if err != nil {
@@ -66,7 +71,7 @@ func destinationOf(cfg config.Config, id string) (config.Destination, error) {
 func (e *env) withRescuer(ctx context.Context, cfg config.Config, d config.Destination, do func(rescuer) error) (err error) {
 	if r, ok := newRemote(cfg, d); ok {
 		err := do(r)
-		if !errors.Is(err, syscall.ECONNREFUSED) {
+		if !nobodyThere(err) {
 			return err
 		}
 	}
@@ -77,6 +82,13 @@ func (e *env) withRescuer(ctx context.Context, cfg config.Config, d config.Desti
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
 	return do(t)
+}
+
+// nobodyThere reports whether err says that no server could be reached. What refuses a connection has another number on
+// Windows. A server that runs all the same has its database locked.
+func nobodyThere(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 func (c *rescueCommand) replay(ctx context.Context, e *env, r rescuer, id string, table schema.Table) error {

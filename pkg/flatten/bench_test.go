@@ -34,14 +34,14 @@ func (s *sink) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func benchmark(b *testing.B, body []byte) {
+func benchmark(b *testing.B, o Options, body []byte) {
 	f, ids, r := New(DefaultLimits()), rowid.NewSource(), bytes.NewReader(body)
 	var out sink
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Reset(body)
-		if _, err := f.Flatten(struct{ io.Reader }{r}, Options{}, ids, &out, nil); err != nil {
+		if _, err := f.Flatten(struct{ io.Reader }{r}, o, ids, &out, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -49,10 +49,10 @@ func benchmark(b *testing.B, body []byte) {
 
 func BenchmarkFlatten(b *testing.B) {
 	body := events(8 << 20)
-	b.Run("events", func(b *testing.B) { benchmark(b, body) })
-	b.Run("one", func(b *testing.B) { benchmark(b, body[:bytes.IndexByte(body, '\n')]) })
+	b.Run("events", func(b *testing.B) { benchmark(b, Options{}, body) })
+	b.Run("one", func(b *testing.B) { benchmark(b, Options{}, body[:bytes.IndexByte(body, '\n')]) })
 	flat := bytes.Repeat([]byte(`{"id":12345,"name":"Grace Hopper","email":"grace@example.org","ok":true,"n":null,"city":"Zürich","score":12.5}`+"\n"), 1<<16)
-	b.Run("flat", func(b *testing.B) { benchmark(b, flat) })
+	b.Run("flat", func(b *testing.B) { benchmark(b, Options{}, flat) })
 	var pretty bytes.Buffer
 	for line := range bytes.Lines(body[:1<<20]) {
 		if json.Indent(&pretty, line, "", "  ") != nil {
@@ -60,9 +60,16 @@ func BenchmarkFlatten(b *testing.B) {
 		}
 	}
 	end := bytes.LastIndex(pretty.Bytes(), []byte("\n{"))
-	b.Run("pretty", func(b *testing.B) { benchmark(b, pretty.Bytes()[:end]) })
+	b.Run("pretty", func(b *testing.B) { benchmark(b, Options{}, pretty.Bytes()[:end]) })
 	long := bytes.Repeat([]byte(`{"text":"`+string(bytes.Repeat([]byte("all work and no play "), 200))+`"}`+"\n"), 1<<10)
-	b.Run("texts", func(b *testing.B) { benchmark(b, long) })
+	b.Run("texts", func(b *testing.B) { benchmark(b, Options{}, long) })
+}
+
+func BenchmarkModes(b *testing.B) {
+	body := events(8 << 20)
+	for _, mode := range allModes {
+		b.Run(mode.String(), func(b *testing.B) { benchmark(b, Options{Mode: mode, Table: mustTable("events")}, body) })
+	}
 }
 
 func BenchmarkValid(b *testing.B) {

@@ -19,6 +19,9 @@ func (f *Flattener) envelope(to outlet) error {
 	var table, data bool
 	for c := byte(','); c == ','; {
 		f.in.pos++
+		if b, err := f.next("want a key in quotes"); err == nil && b == '}' && !table && !data {
+			break
+		}
 		name, err := f.member()
 		if err != nil {
 			return err
@@ -142,8 +145,11 @@ func (f *Flattener) lookForTable() error {
 	if fault.Of(err) == fault.TooLarge {
 		return f.badEnvelope("in a multitable insert of this size the table must come before data")
 	}
-	if err != nil || raw == nil {
-		return err // without a table the envelope's end will say what is missing
+	if err == nil && raw == nil {
+		err = f.badEnvelope("the members table and data must both be there")
+	}
+	if err != nil {
+		return err
 	}
 	t, err := schema.ParseTable(string(unescape(nil, raw)))
 	if err == nil {

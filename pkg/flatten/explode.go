@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
-	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
@@ -18,15 +17,15 @@ const (
 // array's choice changes fastest.
 func (f *Flattener) explode(to outlet) error {
 	if f.count(0) > f.limits.Rows {
-		f.failRows(f.in.pos)
+		f.failAs(manyRows, f.in.pos)
 		return f.failed()
 	}
 	f.nextID()
-	doc := quoted(f.lead.id())
+	doc := f.idText()
 	for more := true; more; more = f.choose() {
 		f.beginRow()
 		f.arrays = f.arrays[:0]
-		f.fix(f.root.key([]byte(documentID)), doc[:], schema.Text)
+		f.fix(f.root.key([]byte(documentID)), doc, schema.Text)
 		if f.walk(0, f.root.tree.root, 0, 0) < 0 {
 			return f.failed()
 		}
@@ -42,9 +41,8 @@ func (f *Flattener) endPart(to outlet) error {
 	if err := f.endRow(to); err != nil {
 		return err
 	}
-	if f.written > swell*f.limits.RowBytes {
-		return fault.New(fault.Unprocessable, "object_too_large", "the rows of the object %s are larger than %d bytes",
-			f.at(f.in.pos), swell*f.limits.RowBytes)
+	if most := swell * f.limits.RowBytes; f.written > most || f.visits > most/2 {
+		return fault.New(fault.Unprocessable, "object_too_large", "the rows of the object %s are larger than %d bytes", f.at(f.in.pos), most)
 	}
 	return nil
 }
@@ -86,6 +84,7 @@ func (f *Flattener) choose() bool {
 func (f *Flattener) walk(i int, n *node, depth, level int) int {
 	it := &f.items[i]
 	end := it.end
+	f.visits++
 	switch it.form {
 	case scalar:
 		return f.put(n, it.pos, it.end, it.kind)
@@ -93,7 +92,7 @@ func (f *Flattener) walk(i int, n *node, depth, level int) int {
 		return f.keepText(n, it)
 	case array:
 		if i+1 == it.next {
-			return f.put(n, it.pos, it.end, schema.Null)
+			return f.putText(n, []byte("null"), schema.Null, it.pos, it.end)
 		}
 		f.arrays = append(f.arrays, i)
 		if end = f.putOrder(n, level, it.index); end >= 0 {
@@ -143,25 +142,14 @@ func (f *Flattener) orderOf(n *node, level int) *node {
 func (f *Flattener) fix(n *node, value []byte, k schema.Kind) int {
 	end := f.putText(n, value, k, f.in.pos, f.in.pos)
 	if c := f.sheet.tree.columns[string(n.path)]; c != nil {
-		f.fixed = append(f.fixed, c)
+		c.fixed = f.row
 	}
 	return end
 }
 
-// quoted gives an id as JSON text.
-func quoted(id []byte) (text [rowid.Len + 2]byte) {
-	text[0], text[len(text)-1] = '"', '"'
-	copy(text[1:], id)
-	return text
-}
-
-// failRows says that the object becomes too many rows.
-func (f *Flattener) failRows(pos int) int {
-	f.why = failure{pos: pos, kind: manyRows}
-	return -1
-}
-
-func (f *Flattener) tooManyRows() error {
-	return fault.New(fault.Unprocessable, "too_many_rows",
-		"the object becomes more than %d rows, %s", f.limits.Rows, f.at(f.why.pos))
+// idText gives the last fresh id as JSON text, which stays until the object's end.
+func (f *Flattener) idText() []byte {
+	at := len(f.texts)
+	f.texts = append(append(append(f.texts, '"'), f.lead.id()...), '"')
+	return f.texts[at:]
 }

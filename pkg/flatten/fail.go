@@ -17,11 +17,11 @@ type failure struct {
 type failureKind uint8
 
 const (
-	invalid failureKind = iota
-	deep
-	large
-	manyRows
-	manyTables
+	invalid    failureKind = iota
+	deep                   // Limits.Depth
+	large                  // Limits.RowBytes
+	manyRows               // Limits.Rows
+	manyTables             // Limits.Tables
 )
 
 // fail notes that what is at pos is not valid. At the end of the buffer it means that the row goes on.
@@ -30,13 +30,9 @@ func (f *Flattener) fail(pos int, text string) int {
 	return -1
 }
 
-func (f *Flattener) failDepth(pos int) int {
-	f.why = failure{pos: pos, kind: deep}
-	return -1
-}
-
-func (f *Flattener) failRow(pos int) int {
-	f.why = failure{pos: pos, kind: large}
+// failAs notes that what is at pos is beyond a limit.
+func (f *Flattener) failAs(kind failureKind, pos int) int {
+	f.why = failure{pos: pos, kind: kind}
 	return -1
 }
 
@@ -49,9 +45,11 @@ func (f *Flattener) failed() error {
 	case large:
 		return f.tooLarge()
 	case manyRows:
-		return f.tooManyRows()
+		return fault.New(fault.Unprocessable, "too_many_rows",
+			"the object becomes more than %d rows, %s", f.limits.Rows, f.at(f.why.pos))
 	case manyTables:
-		return f.tooManyTables()
+		return fault.New(fault.Unprocessable, "too_many_tables",
+			"the rows are for more than %d other tables, %s", f.limits.Tables, f.at(f.why.pos))
 	}
 	return f.invalid(f.why.pos, f.why.text)
 }
@@ -87,7 +85,7 @@ func (f *Flattener) notObject() error {
 		return f.invalid(f.in.pos, "want an object")
 	}
 	return fault.New(fault.Invalid, "not_an_object",
-		"a row must be an object: element %d, %s, is %s", f.rows, f.at(f.in.pos), what)
+		"a row must be an object: element %d, %s, is %s", f.index, f.at(f.in.pos), what)
 }
 
 // at says where in the body pos is.

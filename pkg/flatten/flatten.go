@@ -74,19 +74,21 @@ type Flattener struct {
 	items   []item
 	arrays  []int  // those of items that are arrays of which the row at hand has an element
 	order   []byte // the name of a column of positions
+	texts   []byte // ids that are values of its rows
 	lastKey span   // the last key that was not as expected; none in an array
 	written int    // bytes of its rows
+	visits  int    // values that were looked at for them: those that make no column take time as well
+	index   int    // of the element at hand in the body
 
 	// Of the row at hand.
-	mark    int       // where it begins in out
-	row     uint64    // its number; rises for ever, so that a column knows whether it was met in this row
-	first   uint64    // number of the request's first row
-	lead    lead      // begins the row, with its fresh id
-	own     []byte    // the row's own id, as the body spells it; points into the input
-	cuts    []cut     // members of out that a later one of the same name replaces
-	rescued []byte    // `,"name":value` of what has no column
-	names   nameSet   // of rescued
-	fixed   []*column // columns whose values in the row are ours, and stay
+	mark    int     // where it begins in out
+	row     uint64  // its number; rises for ever, so that a column knows whether it was met in this row
+	first   uint64  // number of the request's first row
+	lead    lead    // begins the row, with its fresh id
+	own     []byte  // the row's own id, as the body spells it; points into the input
+	cuts    []cut   // members of out that a later one of the same name replaces
+	rescued []byte  // `,"name":value` of what has no column
+	names   nameSet // of rescued
 
 	seenOut  []schema.Seen
 	partsOut []schema.Part
@@ -135,10 +137,11 @@ func (f *Flattener) Seen() []schema.Seen {
 func (f *Flattener) begin(body io.Reader, o Options, ids *rowid.Source) {
 	f.in.begin(body)
 	f.ids, f.run = ids, rowid.Block{} // what an earlier request left over would be out of order
-	f.n, f.rows = 0, 0
+	f.n, f.rows, f.index = 0, 0, 0
 	f.mode, f.outlines = o.Mode, o.Mode == Vertical || o.Mode == Multitable
 	f.name(o.Table)
 	f.root.begin(f.limits)
+	clear(f.parts)
 	f.sheet, f.parts = f.root, f.parts[:0]
 	f.first = f.row + 1
 }
@@ -157,6 +160,13 @@ func (f *Flattener) end() {
 	if cap(f.items) > keepSize/itemSize {
 		f.items = nil
 	}
+	if cap(f.arrays) > keepSize/8 {
+		f.arrays = nil
+	}
+	if cap(f.order)+cap(f.texts) > keepSize {
+		f.order, f.texts = nil, nil
+	}
+	f.names.clear()
 	if cap(f.rescued) > keepSize {
 		f.rescued = nil
 	}
@@ -254,6 +264,7 @@ func (f *Flattener) element(to outlet) error {
 				return err
 			}
 			in.pos = end
+			f.index++
 			return nil
 		case end >= 0 || goesOn && in.end-in.pos > f.limits.RowBytes:
 			return f.tooLarge()

@@ -3,7 +3,6 @@ package flatten
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -68,6 +67,35 @@ func flattenSlowly(l Limits, o Options, body []byte) (r result, err error) {
 	return r, err
 }
 
+// splitEnvelope returns the table that an envelope names, and its rows.
+func splitEnvelope(body []byte, depth int) (table schema.Table, rows []json.RawMessage, err error) {
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	body = bytes.Trim(body, " \t\r\n")
+	if !json.Valid(body) || body[0] != '{' || loneSurrogate(body) {
+		return table, nil, errReference
+	}
+	all := members(body)
+	if len(all) != 2 || all[0].name == all[1].name {
+		return table, nil, errReference
+	}
+	for _, mem := range all {
+		switch {
+		case mem.name == "table" && mem.raw[0] == '"':
+			var name string
+			_ = json.Unmarshal([]byte(mem.raw), &name)
+			table, err = schema.ParseTable(name)
+		case mem.name == "data" && nested(mem.raw):
+			rows, err = split([]byte(mem.raw), depth)
+		default:
+			err = errReference
+		}
+		if err != nil {
+			return table, nil, err
+		}
+	}
+	return table, rows, nil
+}
+
 func (ref *reference) list() (all []schema.Seen) {
 	for _, name := range ref.names {
 		all = append(all, schema.Seen{Name: name, Kinds: ref.kinds[name]})
@@ -111,13 +139,10 @@ func sameOrder(got, want []string, body []byte) bool {
 
 // compareModes tells how a Flattener differs from the reference.
 func compareModes(f *Flattener, o Options, r io.Reader, body []byte) error {
-	got, err := flattenBody(f, o, r)
 	want, refErr := flattenSlowly(f.limits, o, body)
-	if errors.Is(refErr, errUndecided) {
-		return nil
-	}
+	got, err := flattenBody(f, o, r)
 	if (err == nil) != (refErr == nil) {
-		return fmt.Errorf("%s of %s\n%s\n got %w\nthe reference %w", o.Mode, o.Table, body, err, refErr)
+		return fmt.Errorf("%s of %s\n%s\n got %v\nthe reference %v", o.Mode, o.Table, body, err, refErr)
 	}
 	if err != nil {
 		if k := fault.Of(err); k != fault.Invalid && k != fault.Unprocessable && k != fault.TooLarge {

@@ -40,7 +40,7 @@ const (
 func (f *Flattener) beginOutline() {
 	f.sheet = f.root
 	f.items = append(f.items[:0], item{node: f.root.tree.root, pos: f.in.pos, form: object})
-	f.written = 0
+	f.texts, f.written, f.visits = f.texts[:0], 0, 0
 }
 
 // note notes the value buf[pos:end] at n.
@@ -89,7 +89,7 @@ func (f *Flattener) outline(pos int, n *node, depth int) int {
 func (f *Flattener) outlineRow(pos int, n *node, depth int) int {
 	s := f.sheetOf(n)
 	if s == nil {
-		return f.failTables(pos)
+		return f.failAs(manyTables, pos)
 	}
 	outer := f.sheet
 	f.sheet = s

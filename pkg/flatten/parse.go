@@ -100,8 +100,8 @@ func (f *Flattener) array(pos int, parent *node, depth int) int {
 		n := parent
 		if !f.outlines {
 			n = f.sheet.tree.item(parent, i, depth)
-		} else if f.lastKey = (span{}); i >= f.limits.Rows && f.mode == Vertical {
-			return f.failRows(pos)
+		} else if i >= f.limits.Rows && f.mode == Vertical {
+			return f.failAs(manyRows, pos)
 		}
 		if pos = f.value(pos, n, depth); pos < 0 {
 			return pos
@@ -152,7 +152,7 @@ func (f *Flattener) value(pos int, n *node, depth int) int {
 func (f *Flattener) nested(pos int, n *node, depth int) int {
 	switch {
 	case depth > f.limits.Depth:
-		return f.failDepth(pos)
+		return f.failAs(deep, pos)
 	case n.reserved || f.mode == None:
 		return f.whole(pos, n, depth)
 	case f.outlines:
@@ -211,7 +211,7 @@ func (f *Flattener) compact(pos, depth int) int {
 		end, _ = f.number(pos)
 	case c == '{' || c == '[':
 		if depth > f.limits.Depth {
-			return f.failDepth(pos)
+			return f.failAs(deep, pos)
 		}
 		return f.compactMembers(pos, depth)
 	default:

@@ -1,9 +1,7 @@
 package flatten
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,9 +9,6 @@ import (
 
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
-
-// errUndecided is what the reference says where the Flattener is known to be wrong: see bugs_test.go.
-var errUndecided = errors.New("undecided")
 
 // modes flattens a request the slow and simple way in any mode.
 type modes struct {
@@ -51,9 +46,6 @@ func (m *modes) body(rows []json.RawMessage) error {
 		if err := m.row(row); err != nil {
 			return err
 		}
-	}
-	if m.root.doubt {
-		return errUndecided
 	}
 	return nil
 }
@@ -306,44 +298,15 @@ func (m *modes) scatterArray(array member, t *refTable, up refLink) error {
 func (m *modes) child(t *refTable, own string, up refLink) (r refRow, me refLink, fresh string, err error) {
 	fresh = m.id()
 	me = refLink{t.table.Name() + "_id", own}
+	if reserved([]byte(me.column)) {
+		me.column += "_"
+	}
 	if own == "" || own == "null" {
 		me.value = `"` + fresh + `"`
 		t.add(&r, entry{name: "id", raw: me.value, ours: true})
-	}
-	if reserved([]byte(up.column)) {
-		return r, me, fresh, errUndecided
 	}
 	if up.column != "" {
 		t.add(&r, entry{name: up.column, raw: up.value, ours: true})
 	}
 	return r, me, fresh, nil
-}
-
-// splitEnvelope returns the table that an envelope names, and its rows.
-func splitEnvelope(body []byte, depth int) (table schema.Table, rows []json.RawMessage, err error) {
-	body = bytes.TrimPrefix(body, []byte("\ufeff"))
-	body = bytes.Trim(body, " \t\r\n")
-	if !json.Valid(body) || body[0] != '{' || loneSurrogate(body) {
-		return table, nil, errReference
-	}
-	all := members(body)
-	if len(all) != 2 || all[0].name == all[1].name {
-		return table, nil, errReference
-	}
-	for _, mem := range all {
-		switch {
-		case mem.name == "table" && mem.raw[0] == '"':
-			var name string
-			_ = json.Unmarshal([]byte(mem.raw), &name)
-			table, err = schema.ParseTable(name)
-		case mem.name == "data" && nested(mem.raw):
-			rows, err = split([]byte(mem.raw), depth)
-		default:
-			err = errReference
-		}
-		if err != nil {
-			return table, nil, err
-		}
-	}
-	return table, rows, nil
 }

@@ -23,7 +23,6 @@ type reference struct {
 	names  []string // the columns, in order
 	bytes  int      // of their names, as rows spell them
 	kinds  map[string]schema.Kinds
-	doubt  bool // an empty array has no column: see TestEmptyArrayWithoutColumn
 }
 
 func newReference(l Limits) reference { return reference{limits: l, kinds: map[string]schema.Kinds{}} }
@@ -210,7 +209,6 @@ func (ref *reference) add(r *refRow, e entry) {
 			r.id = ""
 		}
 	case reserved([]byte(e.name)) || slices.Contains(r.fixed, e.name) || !ref.has(e.name):
-		ref.doubt = ref.doubt || e.empty
 		r.rescue(e.name, e.raw)
 	default:
 		r.keep(e.name, e.raw)

@@ -64,7 +64,7 @@ func (f *Flattener) rescue(name, value []byte) {
 // checkRow returns end if the row is not too large yet.
 func (f *Flattener) checkRow(pos, end int) int {
 	if f.n-f.mark+len(f.rescued) > f.maxRow() {
-		return f.failRow(pos)
+		return f.failAs(large, pos)
 	}
 	return end
 }

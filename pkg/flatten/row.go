@@ -1,8 +1,6 @@
 package flatten
 
 import (
-	"slices"
-
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
@@ -32,7 +30,6 @@ func (f *Flattener) beginRow() {
 	f.own = nil
 	f.cuts = f.cuts[:0]
 	f.rescued = f.rescued[:0]
-	f.fixed = f.fixed[:0]
 	f.names.clear()
 	tag := f.sheet.tag
 	f.ensure(len(tag) + len(f.lead))
@@ -109,7 +106,7 @@ func (f *Flattener) put(n *node, pos, end int, k schema.Kind) int {
 	room := len(c.head) + end - pos + 2*headRoom
 	if len(f.out)-at < room {
 		if at-f.mark+room > f.maxRow() {
-			return f.failRow(pos)
+			return f.failAs(large, pos)
 		}
 		f.ensure(room)
 	}
@@ -145,7 +142,7 @@ func (f *Flattener) putText(n *node, value []byte, k schema.Kind, pos, end int) 
 		return end
 	}
 	if f.n-f.mark+len(c.head)+len(value) > f.maxRow() {
-		return f.failRow(pos)
+		return f.failAs(large, pos)
 	}
 	f.ensure(len(c.head) + len(value))
 	f.n += copy(f.out[f.n:], c.head)
@@ -180,7 +177,7 @@ func (f *Flattener) place(n *node, value []byte) *column {
 	case c.row == never:
 		f.keepOwn(n, c, value)
 		return nil
-	case c.row == f.row && slices.Contains(f.fixed, c):
+	case c.row == f.row && c.fixed == f.row:
 		f.rescue(n.path, value)
 		return nil
 	case c.row == f.row:

@@ -25,7 +25,7 @@ func (f *Flattener) scatter(i int, s *sheet, up link, to outlet) error {
 		own := f.sheetOf(f.nodeOf(m, s.tree.root, 1))
 		switch {
 		case own == nil:
-			f.failTables(m.pos)
+			f.failAs(manyTables, m.pos)
 			err = f.failed()
 		case m.form == object:
 			err = f.scatter(j, own, me, to)
@@ -107,8 +107,7 @@ func (f *Flattener) identify(own *item, s *sheet, up link) (me link, end int) {
 	if own != nil {
 		me.value, me.kind = f.in.buf[own.pos:own.end], own.kind
 	} else {
-		id := quoted(f.lead.id())
-		me.value, me.kind = id[:], schema.Text
+		me.value, me.kind = f.idText(), schema.Text
 		end = f.fix(s.key([]byte(idColumn)), me.value, me.kind)
 	}
 	if len(up.column) > 0 && end >= 0 {

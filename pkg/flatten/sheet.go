@@ -3,7 +3,6 @@ package flatten
 import (
 	"slices"
 
-	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
@@ -32,6 +31,14 @@ func (s *sheet) begin(l Limits) {
 	}
 	s.tree.names = 0
 	s.seen, s.rows, s.used = s.seen[:0], 0, true
+}
+
+// trim lets go of memory that only unusual names need.
+func (s *sheet) trim() {
+	s.tree.trim()
+	if cap(s.apart.path) > keepSize {
+		s.apart.path = nil
+	}
 }
 
 // appendSeen appends the columns of the last request to dst.
@@ -112,7 +119,13 @@ func (f *Flattener) open(t schema.Table) *sheet {
 }
 
 // linkTo gives the name of the columns that point to a table's rows.
-func linkTo(t schema.Table) []byte { return []byte(t.Name() + "_id") }
+func linkTo(t schema.Table) []byte {
+	name := []byte(t.Name() + "_id")
+	if reserved(name) {
+		name = append(name, '_')
+	}
+	return name
+}
 
 // Parts returns what the last Flatten had for other tables, in order of first appearance. It is valid until the next.
 func (f *Flattener) Parts() []schema.Part {
@@ -127,14 +140,14 @@ func (f *Flattener) Parts() []schema.Part {
 
 // endSheets lets go of what only unusual requests need.
 func (f *Flattener) endSheets() {
-	f.root.tree.trim()
+	f.root.trim()
 	size := 0
 	for _, s := range f.parts {
 		s.used = false
-		s.tree.trim()
+		s.trim()
 	}
 	for _, s := range f.sheets {
-		size += s.tree.size + sheetSize
+		size += s.tree.size + s.tree.held + sheetSize
 	}
 	if size > f.limits.treeBytes() {
 		f.forget()
@@ -143,14 +156,3 @@ func (f *Flattener) endSheets() {
 
 // sheetSize is what an empty sheet takes, about.
 const sheetSize = 2 << 10
-
-// failTables says that the request has rows for too many tables.
-func (f *Flattener) failTables(pos int) int {
-	f.why = failure{pos: pos, kind: manyTables}
-	return -1
-}
-
-func (f *Flattener) tooManyTables() error {
-	return fault.New(fault.Unprocessable, "too_many_tables",
-		"the rows are for more than %d other tables, %s", f.limits.Tables, f.at(f.why.pos))
-}

@@ -16,6 +16,7 @@ type column struct {
 	row        uint64       // number of the last row with a value, or with null; never: no value goes here directly
 	start, end int          // the member in the output, its comma included; empty for null
 	before     schema.Kinds // kinds before the row
+	fixed      uint64       // number of the last row in which its value is ours, and stays
 
 	kinds schema.Kinds // of the request's values
 	head  []byte       // how its members begin, `,"name":`, then at least headRoom bytes of room
@@ -42,6 +43,8 @@ type node struct {
 	orders     []*node // the columns of the positions in the arrays here, by level, in Vertical
 	reserved   bool    // a key on the top level that is one of our own columns
 	temp       bool    // not part of the tree: see tree.extra
+	top        bool    // temp, and on the top level
+	room       []byte  // of such a node, for its path
 }
 
 // headRoom is how many bytes may be read from a column's head whatever its length.
@@ -64,6 +67,7 @@ type tree struct {
 	columns map[string]*column // by key
 	unset   *column            // of nodes that had no value yet
 	size    int                // estimated bytes
+	held    int                // estimated bytes of the columns
 	names   int                // bytes of the names of the request's columns
 	limits  Limits
 	path    []byte  // the path of the innermost extra node
@@ -146,16 +150,17 @@ func (t *tree) temp(parent *node, key []byte, depth int) *node {
 	for len(t.extra) <= depth {
 		t.extra = append(t.extra, new(node))
 	}
-	if !parent.temp {
+	n := t.extra[depth]
+	if len(parent.path) == 0 { // several of these may be in use at a time, in Multitable
+		*n = node{col: t.unset, path: append(n.room[:0], key...), temp: true, top: true, reserved: reserved(key)}
+		n.room = n.path
+		return n
+	}
+	if !parent.temp || parent.top {
 		t.path = append(t.path[:0], parent.path...)
 	}
-	t.path = t.path[:len(parent.path)]
-	if len(parent.path) > 0 {
-		t.path = append(t.path, '_')
-	}
-	t.path = append(t.path, key...)
-	n := t.extra[depth]
-	*n = node{col: t.unset, path: t.path, temp: true, reserved: len(parent.path) == 0 && reserved(key)}
+	t.path = append(append(t.path[:len(parent.path)], '_'), key...)
+	*n = node{col: t.unset, path: t.path, temp: true, room: n.room}
 	return n
 }
 
@@ -177,6 +182,7 @@ func (t *tree) column(key []byte, taken int) *column {
 	if c == nil && t.fits(key, taken) {
 		c = newColumn(key, 0)
 		t.columns[string(key)] = c
+		t.held += nodeSize + 3*len(key)
 	}
 	return c
 }
@@ -197,7 +203,11 @@ func newColumn(key []byte, row uint64) *column {
 
 // trim lets go of memory that only unusual paths need.
 func (t *tree) trim() {
-	if cap(t.path)+cap(t.scratch) > keepSize {
+	size := cap(t.path) + cap(t.scratch)
+	for _, n := range t.extra {
+		size += cap(n.room)
+	}
+	if size > keepSize {
 		t.path, t.scratch, t.extra = nil, nil, nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
 	"github.com/scratchdata/scratchdata/pkg/transport"
 )
@@ -32,10 +33,10 @@ func wantReplayed(t *testing.T, first, again reply) {
 }
 
 func TestReplaysHaveTheFirstAnswer(t *testing.T) {
-	p := newPlant(t, setup{ingest: func(c *ingest.Config) { c.Inline = 64 << 10 }})
+	p := newPlant(t, setup{ingest: func(c *ingest.Config) { c.Inline = 1 << 10 }})
 	p.ship()
 	p.load()
-	large := strings.Repeat(`{"a":"some text"}`+"\n", 10_000)
+	large := strings.Repeat(`{"a":"some text"}`+"\n", 2_000)
 	var rows int
 	const t1 = "/api/data/insert/t"
 	for _, tt := range []struct {
@@ -49,7 +50,7 @@ func TestReplaysHaveTheFirstAnswer(t *testing.T) {
 		{name: "row ids", path: t1 + "?row_ids=true", body: `[{"a":1},{"a":2},{"__row_id":"mine"}]`, rows: 3},
 		{name: "no rows", path: t1, body: `[]`},
 		{name: "waited for", path: t1 + "?wait=true", body: `{"a":1}`, rows: 1},
-		{name: "large", path: t1, body: large, rows: 10_000},
+		{name: "large", path: t1, body: large, rows: 2_000},
 		{name: "compressed", path: t1, body: gzipped(t, row), rows: 1, both: "Content-Encoding: gzip"},
 		{name: "envelope", path: "/data", body: `{"data":{"a":1},"table":"t"}`, rows: 1, again: "/api/data/insert"},
 		{name: "table by header, then by path", path: "/data", body: `{"a":1}`, rows: 1, again: t1, first: "X-SCRATCHDB-TABLE: t"},
@@ -100,6 +101,25 @@ func TestReplaysWait(t *testing.T) {
 	}
 }
 
+// A replay is answered also when its rows were given up and dropped, and so no receipt tells of them.
+func TestReplayOfWhatWasDropped(t *testing.T) {
+	p := newPlant(t, setup{})
+	p.ship()
+	p.load()
+	p.one.refuse(fault.New(fault.Unprocessable, "bad", "it does not fit"))
+	first := decode[insertReply](t, p.do("POST", "/api/data/insert/t", row, keyed("k")))
+	batch := p.receiptIs(first.Receipt, transport.StateDead).Batch
+	if r := p.do("DELETE", "/api/dead/"+batch, ""); r.status != http.StatusNoContent {
+		t.Fatalf("drop: got %d %s", r.status, r.body)
+	}
+	for path, status := range map[string]int{"t": http.StatusOK, "t?ack=loaded": http.StatusAccepted} {
+		r := p.do("POST", "/api/data/insert/"+path, row, keyed("k"))
+		if got := decode[insertReply](t, r); r.status != status || got.Receipt != first.Receipt || got.Rows != 1 || got.State != "" {
+			t.Errorf("%s: got %d %s, want %d and the first answer", path, r.status, r.body, status)
+		}
+	}
+}
+
 func TestKeysOfOtherInserts(t *testing.T) {
 	p := newPlant(t, setup{})
 	p.ship()
@@ -138,42 +158,59 @@ func TestKeysOfOtherInserts(t *testing.T) {
 
 // An insert that was refused is not remembered: the same key may be used again, also for another body.
 func TestRefusedInsertsKeepNoKey(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		setup   setup
-		body    string
-		headers []string
-		status  int
-		code    string
-		stays   bool // the reason
+	p := newPlant(t, setup{api: func(c *Config) { c.MaxBody = 100_000 }})
+	const path = "/api/data/insert/t?row_ids=true"
+	cases := []struct {
+		name, body, header string
+		status             int
+		code               string
 	}{
-		{"read-only", setup{api: func(c *Config) { c.ReadOnly = true }}, row, nil, 403, "read_only", true},
-		{"disk low", setup{ingest: func(c *ingest.Config) { c.FreeSpace = 1 << 62 }}, row, nil, 503, "disk_low", true},
-		{"uploads off", setup{off: true}, row, nil, 503, "uploads_off", true},
-		{"no key", setup{}, row, []string{"X-API-Key: "}, 401, "no_key", false},
-		{"unknown key", setup{}, row, []string{"X-API-Key: " + noKey}, 401, "unknown_key", false},
-		{"no JSON", setup{}, "{", nil, 400, "invalid_json", false},
-		{"too large", setup{api: func(c *Config) { c.MaxBody = 20 }}, row + row + row, nil, 413, "body_too_large", false},
-		{"unknown coding", setup{}, row, []string{"Content-Encoding: br"}, 415, "unknown_content_encoding", false},
-		{"too many row ids", setup{}, strings.Repeat(row, 10_001), nil, 422, "too_many_row_ids", false},
+		{"no-key", row, "X-API-Key: ", 401, "no_key"},
+		{"unknown-key", row, "X-API-Key: " + noKey, 401, "unknown_key"},
+		{"no-JSON", "{", "", 400, "invalid_json"},
+		{"too-large", strings.Repeat(row, 100_000/rowLen+1), "", 413, "body_too_large"},
+		{"unknown-coding", row, "Content-Encoding: br", 415, "unknown_content_encoding"},
+		{"too-many-row-ids", strings.Repeat(row, 10_001), "", 422, "too_many_row_ids"},
+	}
+	for _, tt := range cases {
+		wantProblem(t, p.do("POST", path, tt.body, headersOf(tt.header, keyed(tt.name))...), tt.status, tt.code)
+	}
+	p.wantNothingStored()
+	p.wantNoKeys()
+	for _, tt := range cases {
+		r := p.do("POST", path, `{"b":2}`, keyed(tt.name))
+		if r.status != http.StatusOK || r.header.Get("Idempotent-Replayed") != "" {
+			t.Errorf("%s: afterwards got %d %s, want it stored", tt.name, r.status, r.body)
+		}
+	}
+}
+
+func TestServersThatTakeNothingKeepNoKey(t *testing.T) {
+	for _, tt := range []struct {
+		setup  setup
+		status int
+		code   string
+	}{
+		{setup{api: func(c *Config) { c.ReadOnly = true }}, 403, "read_only"},
+		{setup{ingest: func(c *ingest.Config) { c.FreeSpace = 1 << 62 }}, 503, "disk_low"},
+		{setup{off: true}, 503, "uploads_off"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			p := newPlant(t, tt.setup)
-			r := p.do("POST", "/api/data/insert/t?row_ids=true", tt.body, append(tt.headers, keyed("k"))...)
-			wantProblem(t, r, tt.status, tt.code)
-			left, err := p.control.Keys().Forget(t.Context(), time.Time{}, 1)
-			if err != nil || left.Count != 0 {
-				t.Errorf("got %+v, %v, want no key remembered", left, err)
+		p := newPlant(t, tt.setup)
+		for range 2 {
+			for _, path := range []string{"/api/data/insert/t", "/api/data/insert?table=t", "/data?table=t", "/data"} {
+				wantProblem(t, p.do("POST", path, row, keyed("k")), tt.status, tt.code)
 			}
-			if tt.stays {
-				return
-			}
-			p.wantNothingStored()
-			r = p.do("POST", "/api/data/insert/t", `{"b":2}`, keyed("k"))
-			if r.status != http.StatusOK || r.header.Get("Idempotent-Replayed") != "" {
-				t.Errorf("afterwards: got %d %s, want it stored", r.status, r.body)
-			}
-		})
+		}
+		p.wantNoKeys()
+	}
+}
+
+// wantNoKeys checks that the control store knows no idempotency key.
+func (p *plant) wantNoKeys() {
+	p.t.Helper()
+	left, err := p.control.Keys().Forget(p.t.Context(), time.Time{}, 1)
+	if err != nil || left.Count != 0 {
+		p.t.Errorf("got %+v, %v, want no key remembered", left, err)
 	}
 }
 
@@ -196,12 +233,13 @@ func TestIdempotencyKeys(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p.in(t)
-			r := p.answerTo(insertHead(tt.lines+"\r\nContent-Length: 8") + row)
+			text := insertHead(tt.lines+"\r\nContent-Length: 8") + row
+			r := p.readReply(p.dial(text))
 			if !tt.good {
 				wantProblem(t, r, http.StatusBadRequest, "bad_idempotency_key")
 				return
 			}
-			wantReplayed(t, r, p.answerTo(insertHead(tt.lines+"\r\nContent-Length: 8")+row))
+			wantReplayed(t, r, p.readReply(p.dial(text)))
 		})
 	}
 }

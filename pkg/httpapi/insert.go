@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -85,7 +86,13 @@ func (s *Server) insertInto(w http.ResponseWriter, r *http.Request, table schema
 	if !o.loaded || in.Rows == 0 {
 		return writeInserted(w, &reply)
 	}
-	return s.answerLoaded(w, r, o.timeout, reply)
+	err = s.answerLoaded(w, r, o.timeout, reply)
+	if in.Replayed && errors.Is(err, fault.NotFound) {
+		// Nobody knows the receipt any more: the batch is dead and was dropped, or was loaded long ago. The insert was
+		// accepted all the same.
+		return writeJSON(w, http.StatusAccepted, reply)
+	}
+	return err
 }
 
 // tableOf reads the table's name in the path. The router goes by the path as it was sent where that differs from the usual

@@ -100,19 +100,22 @@ var rowIDs = regexp.MustCompile(`"__row_id":"([^"]*)"`)
 
 // What was waited for is in all of its tables, under the ids that were answered, and one receipt tells of all rows.
 func TestModesThatWereWaitedFor(t *testing.T) {
+	p := newPlant(t, setup{})
+	p.ship()
+	p.load()
 	for mode, rows := range flat {
 		t.Run(mode, func(t *testing.T) {
-			p := newPlant(t, setup{})
-			p.ship()
-			p.load()
-			got := p.insert("t?ack=loaded&row_ids=true&flatten="+mode, "["+nested+",{\"__row_id\":\"mine\",\"c\":1}]")
+			p.in(t)
+			got := p.insert(mode+".t?ack=loaded&row_ids=true&flatten="+mode, "["+nested+",{\"__row_id\":\"mine\",\"c\":1}]")
 			all := len(rows) + 1
 			if got.State != transport.StateLoaded || got.Rows != all || len(got.RowIDs) != all {
 				t.Errorf("got %+v, want %d rows loaded", got, all)
 			}
 			var stored []string
 			for _, row := range p.one.rows() { // at once: nothing is waited for any more
-				stored = append(stored, rowIDs.FindStringSubmatch(row)[1])
+				if strings.HasPrefix(row, mode+".") {
+					stored = append(stored, rowIDs.FindStringSubmatch(row)[1])
+				}
 			}
 			ids := slices.Clone(got.RowIDs)
 			slices.Sort(ids)
@@ -121,7 +124,7 @@ func TestModesThatWereWaitedFor(t *testing.T) {
 				t.Errorf("got ids %q, the tables have %q", got.RowIDs, stored)
 			}
 			rec := p.receiptIs(got.Receipt, transport.StateLoaded)
-			if rec.Rows != int64(all) || rec.BatchRows != int64(all) || rec.Table != "t" {
+			if rec.Rows != int64(all) || rec.BatchRows != int64(all) || rec.Table != mode+".t" {
 				t.Errorf("got receipt %+v, want %d rows for t", rec, all)
 			}
 		})
@@ -149,6 +152,11 @@ func TestMultitableIsLoadedWhenAllTablesAre(t *testing.T) {
 	}
 	if rec := p.receiptIs(got.Receipt, transport.StateLoaded); rec.Rows != 6 || rec.BatchRows != 6 || rec.Attempts != 1 {
 		t.Errorf("got receipt %+v, want 6 rows at the first attempt", rec)
+	}
+	for _, c := range decode[shapeReply](t, p.do("GET", "/api/tables/s.tags/columns", "")).Columns {
+		if rec := p.receiptIs(c.Receipt, transport.StateLoaded); rec.Table != "s.orders" {
+			t.Errorf("column %s: got receipt %+v, want that of the whole insert", c.Name, rec)
+		}
 	}
 }
 

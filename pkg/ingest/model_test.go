@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -19,6 +20,7 @@ import (
 type model struct {
 	t       *rapid.T
 	dir     string
+	keys    *memoryKeys
 	w       *Writer
 	p       *platter
 	told    []*told
@@ -26,7 +28,7 @@ type model struct {
 	shipped map[string]int // by row id
 }
 
-// told is what an insert was told.
+// told is what an insert was told. Inserts of the same key are the same insert, sent again.
 type told struct {
 	table string
 	ids   []string
@@ -41,7 +43,8 @@ func (m *model) start() {
 	m.life = len(m.told)
 	m.p = new(platter)
 	m.p.heal()
-	m.w = openDir(m.t, m.dir, func(c *Config) {
+	m.keys.failRemember = nil
+	m.w = openOver(m.t, m.dir, m.keys, func(c *Config) {
 		c.MaxRows, c.OpenFiles, c.Inline = 12, 1, 40<<10
 	})
 	m.w.openFile = m.p.open
@@ -51,8 +54,11 @@ func (m *model) draw(least, most int, what string) int {
 	return rapid.IntRange(least, most).Draw(m.t, what)
 }
 
-// plan draws an insert, whose rows have ids of their own.
+// plan draws an insert, whose rows have ids of their own, or one with a key that is sent again.
 func (m *model) plan() *told {
+	if i := m.again(); i != nil {
+		return i
+	}
 	i := &told{table: rapid.SampledFrom([]string{"a", "b"}).Draw(m.t, "table")}
 	i.o.Ack = rapid.SampledFrom([]Ack{AckDisk, AckMemory}).Draw(m.t, "ack")
 	text := strings.Repeat("x", rapid.SampledFrom([]int{0, 10, 5_000, 15_000}).Draw(m.t, "text"))
@@ -61,8 +67,29 @@ func (m *model) plan() *told {
 		i.ids = append(i.ids, id)
 		i.body += fmt.Sprintf(`{"__row_id":%q,"text":%q}`, id, text)
 	}
+	if rapid.Bool().Draw(m.t, "with a key") {
+		i.o.Key = i.ids[0]
+	}
 	m.told = append(m.told, i)
 	return i
+}
+
+// again draws an insert that has a key, to send it again; nil when it is to be a new one.
+func (m *model) again() *told {
+	if len(m.told) == 0 || m.draw(0, 2, "again") > 0 {
+		return nil
+	}
+	i := m.told[m.draw(0, len(m.told)-1, "which")]
+	if i.o.Key == "" {
+		return nil
+	}
+	return m.resend(i)
+}
+
+func (m *model) resend(i *told) *told {
+	same := &told{table: i.table, ids: i.ids, body: i.body, o: i.o}
+	m.told = append(m.told, same)
+	return same
 }
 
 // insert runs some inserts at once, on a disk that may fail.
@@ -71,15 +98,25 @@ func (m *model) insert() {
 	for range m.draw(1, 4, "inserts") {
 		i := m.plan()
 		wg.Go(func() {
-			table := parseTable(m.t, i.table)
-			i.in, i.err = m.w.Insert(context.Background(), "d", table, strings.NewReader(i.body), i.o)
+			m.send(i)
 		})
 	}
 	wg.Wait()
 }
 
+func (m *model) send(i *told) {
+	i.in, i.err = m.w.Insert(context.Background(), "d", parseTable(m.t, i.table), strings.NewReader(i.body), i.o)
+}
+
 func (m *model) breakDisk() {
 	m.p.arm(m.draw(0, 5, "after"), rapid.SampledFrom([]int{1, 2, 1000}).Draw(m.t, "lasts"), m.draw(0, 100, "part"))
+}
+
+func (m *model) breakKeys() {
+	m.keys.failRemember = nil
+	if rapid.Bool().Draw(m.t, "keys fail") {
+		m.keys.failRemember = errKeys
+	}
 }
 
 // crash leaves the writer as it is and starts another one. With the power, what was not synced is lost.
@@ -114,6 +151,10 @@ func (lenient) Errorf(string, ...any) {}
 // ship takes the next ready batch.
 func (m *model) ship() {
 	r, err := m.w.Next(endedContext())
+	if errors.Is(err, errKeys) {
+		m.w.Return(r)
+		return
+	}
 	if err != nil {
 		if r.Batch != "" {
 			m.t.Fatalf("a ready batch cannot be read: %v", err)
@@ -154,6 +195,8 @@ func (m *model) wantAt(lines []string, i *told) {
 func (m *model) finish() {
 	defer m.end()
 	m.p.heal()
+	m.keys.failRemember = nil
+	m.sendAllAgain()
 	sealAll(m.w)
 	sealAll(m.w) // what could not be closed the first time
 	wantNone(m.t, m.w, open, incoming)
@@ -161,6 +204,9 @@ func (m *model) finish() {
 		m.ship()
 	}
 	for n, i := range m.told {
+		if i.o.Key != "" {
+			i.err, i.crash = nil, false // it was sent until it was there
+		}
 		var there, most int
 		for _, id := range i.ids {
 			there += min(m.shipped[id], 1)
@@ -177,8 +223,26 @@ func (m *model) finish() {
 	}
 }
 
+// sendAllAgain sends every insert that has a key again, as its client does who was not answered; one who was gets the same
+// answer.
+func (m *model) sendAllAgain() {
+	for _, i := range slices.Clone(m.told) {
+		if i.o.Key == "" {
+			continue
+		}
+		last := m.resend(i)
+		m.send(last)
+		if last.err != nil {
+			m.t.Errorf("the insert of %s, sent again in the end: %v", i.o.Key, last.err)
+		}
+		if i.err == nil && !i.crash && (!last.in.Replayed || last.in.Receipt != i.in.Receipt) {
+			m.t.Errorf("the insert of %s was told %+v first, and %+v in the end", i.o.Key, i.in, last.in)
+		}
+	}
+}
+
 // Whatever fails, and whenever the process dies: an acknowledged insert is there once, one that got an error is not, and
-// one whose answer was lost is there whole or not at all.
+// one whose answer was lost is there whole or not at all. One with a key that is sent again and again is there once.
 func TestNothingIsLostOrDoubled(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "ingest")
@@ -190,9 +254,9 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 				t.Error(err)
 			}
 		}()
-		m := &model{t: t, dir: dir, shipped: map[string]int{}}
+		m := &model{t: t, dir: dir, shipped: map[string]int{}, keys: newMemoryKeys()}
 		m.start()
-		steps := []func(){m.insert, m.insert, m.insert, m.breakDisk, m.breakDisk, func() { m.p.heal() }, m.crash, m.ship,
+		steps := []func(){m.insert, m.insert, m.insert, m.breakDisk, m.breakDisk, m.breakKeys, func() { m.p.heal() }, m.crash, m.ship,
 			func() { m.w.sealDue(time.Time{}) }, func() { m.w.sealDue(time.Now()) }}
 		for range m.draw(1, 20, "steps") {
 			steps[m.draw(0, len(steps)-1, "step")]()

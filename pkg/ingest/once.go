@@ -44,6 +44,7 @@ func (n *once) read(rows int, ids []string) *control.KeyedInsert {
 
 // insertOnce is insert for an insert with an idempotency key.
 func (w *Writer) insertOnce(ctx context.Context, t target, body io.Reader, o Options) (Inserted, error) {
+	o.Ack = AckDisk // whoever sends it again may ask for that, and gets this answer
 	n := newOnce(t, o)
 	body = io.TeeReader(body, n.body)
 	done, mine, err := w.keys.claim(ctx, n.place)

@@ -100,7 +100,7 @@ func TestReplayFaults(t *testing.T) {
 	for _, op := range []string{opSend, opReceive, opRevive, opAttempt, opLoad, opSettle, opDelete} {
 		for _, lost := range []bool{false, true} {
 			for _, crash := range []bool{false, true} {
-				t.Run(caseName("local", op, nil, lost, crash), func(t *testing.T) {
+				t.Run(caseName("local", op, 0, nil, lost, crash), func(t *testing.T) {
 					t.Parallel()
 					s := newShelf()
 					deadPlant(t, "local", s, func(t *testing.T, p *plant, id, receipt string) {

@@ -3,11 +3,9 @@ package transport
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,7 +30,7 @@ import (
 
 // Times of the plant's parts.
 const (
-	testLease   = 30 * time.Second
+	testLease   = 6 * time.Second
 	testPatient = 10 * time.Minute // more than any retry takes; in the bubble of synctest it passes at once
 )
 
@@ -108,6 +106,8 @@ type plant struct {
 	parts    sync.WaitGroup
 	batches  map[string]bool // all that were acknowledged
 	next     int             // number of the next row
+	rows     map[string]int  // inserted, by table
+	keyed    []sent          // inserts that have keys
 }
 
 // newPlant returns a plant that is not started.
@@ -115,10 +115,10 @@ func newPlant(t *testing.T, kind string, dests destination.Set) *plant {
 	t.Helper()
 	cfg := DefaultWorkersConfig()
 	cfg.Lease, cfg.FreeSpace, cfg.Dir = testLease, 0, t.TempDir()
-	cfg.Backoff.Max = 20 * time.Second
+	cfg.Backoff.Max = 10 * time.Second
 	return &plant{t: t, dir: cfg.Dir, stores: stores{kind: kind, dir: cfg.Dir}, dests: dests, cfg: cfg,
 		wrap:    func(d destination.Destination, s *script) destination.Destination { return faultyDestination{d, s} },
-		batches: make(map[string]bool)}
+		batches: make(map[string]bool), rows: make(map[string]int)}
 }
 
 // open opens a process's parts under the script. Nothing runs yet but the writer.
@@ -190,23 +190,6 @@ func (p *plant) close(last bool) {
 	p.stores.close(p.t, last)
 }
 
-// insert inserts n numbered rows and gives the receipt.
-func (p *plant) insert(dest, table string, n int) string {
-	p.t.Helper()
-	var body strings.Builder
-	for range n {
-		fmt.Fprintf(&body, `{"n":%d,"text":"row %d"}`+"\n", p.next, p.next)
-		p.next++
-	}
-	in, err := p.writer.Insert(p.t.Context(), dest, tableOf(p.t, table), strings.NewReader(body.String()),
-		ingest.Options{Ack: ingest.AckDisk})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.batches[dest+"/"+table+"/"+in.Batch] = true
-	return in.Receipt
-}
-
 // await waits until the condition holds.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
@@ -271,23 +254,6 @@ func (p *plant) blobsLeft() (n int) {
 		}
 	}
 	return n
-}
-
-// wantOnce checks that every row that was inserted is in s exactly once.
-func (p *plant) wantOnce(s *shelf) {
-	p.t.Helper()
-	times, err := numbersIn(s)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for n := range p.next {
-		if times[n] != 1 {
-			p.t.Errorf("row %d is there %d times, want once", n, times[n])
-		}
-	}
-	if len(times) != p.next {
-		p.t.Errorf("got %d rows, want %d", len(times), p.next)
-	}
 }
 
 // wantNoFiles checks that nothing is left in a folder of the plant.

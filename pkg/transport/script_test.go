@@ -18,6 +18,7 @@ import (
 // scripted is a failure that is to happen at the next call of op.
 type scripted struct {
 	op    string
+	skip  int  // so many calls of op work before
 	lost  bool // the call is made and its answer lost; else it is not made
 	crash bool // the process dies there: nothing that it still does has an effect
 }
@@ -47,6 +48,11 @@ func (s *script) do(op string, call func() error) error {
 		return errDown
 	}
 	if len(s.next) == 0 || s.next[0].op != op {
+		s.mu.Unlock()
+		return call()
+	}
+	if s.next[0].skip > 0 {
+		s.next[0].skip--
 		s.mu.Unlock()
 		return call()
 	}

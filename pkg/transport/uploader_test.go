@@ -137,17 +137,17 @@ func TestMetrics(t *testing.T) {
 		p.wait(p.insert("1", "poison", 7), StateDead)
 		p.wait(p.insert("9", "nowhere", 1), StateDead)
 		for name, want := range map[string]float64{
-			"scratchdata_batches_total shipped":  3,
-			"scratchdata_batches_total loaded":   1,
-			"scratchdata_batches_total dead":     2,
-			"scratchdata_dead_batches":           2,
-			"scratchdata_loaded_rows_total 1":    5,
-			"scratchdata_rescued_values_total 1": 0,
-			"scratchdata_load_seconds 1":         2,
-			"scratchdata_load_seconds unknown":   1,
-			"scratchdata_loads_in_progress 1":    0,
-			"scratchdata_workers_paused":         0,
-			"scratchdata_ship_failures_total":    0,
+			"scratchdata_batches_total shipped":        3,
+			"scratchdata_batches_total loaded":         1,
+			"scratchdata_batches_total dead":           2,
+			"scratchdata_dead_batches":                 2,
+			"scratchdata_loaded_rows_total 1":          5,
+			"scratchdata_rescued_values_total 1 unfit": 0,
+			"scratchdata_load_seconds 1":               2,
+			"scratchdata_load_seconds unknown":         1,
+			"scratchdata_loads_in_progress 1":          0,
+			"scratchdata_workers_paused":               0,
+			"scratchdata_ship_failures_total":          0,
 		} {
 			if got, ok := p.metrics()[name]; !ok || got != want {
 				t.Errorf("%s: got %v (there: %v), want %v", name, got, ok, want)

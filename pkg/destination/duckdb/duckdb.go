@@ -27,6 +27,7 @@ type Destination struct {
 var (
 	_ destination.Destination = (*Destination)(nil)
 	_ destination.Rules       = (*Destination)(nil)
+	_ destination.Rescuer     = (*Destination)(nil)
 )
 
 // Open opens the database and makes it when there is none. It never removes or replaces a file.
