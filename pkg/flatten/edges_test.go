@@ -84,26 +84,27 @@ func TestMemoryIsLetGo(t *testing.T) {
 		}
 		return "{" + b.String() + `"z":1}`
 	}
-	for name, body := range map[string]string{
-		"names":  fill(func(i int) string { return fmt.Sprintf(`"k%d":1,`, i) }),
-		"arrays": fill(func(int) string { return `"":[null],` }),
-		"tables": fill(func(i int) string { return fmt.Sprintf(`"t%d":{"k%d":1},`, i%l.Tables, i) }),
-		"a key":  `{"` + strings.Repeat("k", l.RowBytes/2) + `":[1]}`,
+	for _, tt := range []struct {
+		mode       Mode
+		name, body string
+	}{
+		{Vertical, "names", fill(func(i int) string { return fmt.Sprintf(`"k%d":1,`, i) })},
+		{Vertical, "arrays", fill(func(int) string { return `"":[null],` })},
+		{Multitable, "tables", fill(func(i int) string { return fmt.Sprintf(`"t%d":{"k%d":1},`, i%l.Tables, i) })},
+		{Multitable, "a key", `{"` + strings.Repeat("k", l.RowBytes/2) + `":[1]}`},
 	} {
-		for _, mode := range []Mode{Vertical, Multitable} {
-			f := New(l)
-			before := heapBytes()
-			for _, body := range []string{body, "{}"} {
-				_, _ = f.Flatten(strings.NewReader(body), Options{Mode: mode, Table: mustTable("t")}, rowid.NewSource(), io.Discard, nil)
-				if name == "tables" && body != "{}" {
-					continue // what is seen of each table is kept until the next request
-				}
-				if got := heapBytes() - before; got > 6<<20 {
-					t.Errorf("%s, %s, after %.10s: %d bytes are kept", name, mode, body, got)
-				}
+		f := New(l)
+		before := heapBytes()
+		for _, body := range []string{tt.body, "{}"} {
+			_, _ = f.Flatten(strings.NewReader(body), Options{Mode: tt.mode, Table: mustTable("t")}, rowid.NewSource(), io.Discard, nil)
+			if tt.name == "tables" && body != "{}" {
+				continue // what is seen of each table is kept until the next request
 			}
-			runtime.KeepAlive(f)
+			if got := heapBytes() - before; got > 6<<20 {
+				t.Errorf("%s, after %.10s: %d bytes are kept", tt.name, body, got)
+			}
 		}
+		runtime.KeepAlive(f)
 	}
 }
 
