@@ -82,7 +82,7 @@ func send(ctx context.Context, srv *rig.Server, url, path string) error {
 	var wg sync.WaitGroup
 	for range senders {
 		wg.Go(func() {
-			c := &http.Client{Transport: &http.Transport{}}
+			c := rig.NewClient()
 			defer c.CloseIdleConnections()
 			for body := range pieces {
 				status, text, err := srv.Post(ctx, c, url, bytes.NewReader(body))

@@ -107,7 +107,7 @@ func insertFirst(ctx context.Context, srv *rig.Server, body string) error {
 	if body == "" {
 		return nil
 	}
-	status, text, err := srv.Post(ctx, http.DefaultClient, "/api/data/insert/bulk?wait=true", strings.NewReader(body))
+	status, text, err := srv.Post(ctx, srv.HTTP, "/api/data/insert/bulk?wait=true", strings.NewReader(body))
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("status %d: %s", status, text)
 	}

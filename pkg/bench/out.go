@@ -39,7 +39,7 @@ func (b *bench) jsonOut(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, text, err := srv.Post(ctx, http.DefaultClient, "/api/data/insert/wide?ack=loaded&timeout=5m", strings.NewReader(wideBody()))
+	status, text, err := srv.Post(ctx, srv.HTTP, "/api/data/insert/wide?ack=loaded&timeout=5m", strings.NewReader(wideBody()))
 	if err != nil || status != http.StatusOK {
 		return nil, errors.Join(fmt.Errorf("insert: status %d: %s", status, text), err)
 	}
@@ -68,7 +68,7 @@ func download(ctx context.Context, srv *rig.Server, sql string) (float64, error)
 		return 0, err
 	}
 	req.Header.Set("Authorization", "Bearer "+rig.Key)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := srv.HTTP.Do(req)
 	if err != nil {
 		return 0, err
 	}
@@ -118,7 +118,7 @@ func (b *bench) visible(ctx context.Context) ([]figure, error) {
 	var took []float64
 	for n := range 15 {
 		start := time.Now()
-		status, text, err := srv.Post(ctx, http.DefaultClient, "/api/data/insert/visible", strings.NewReader(fmt.Sprintf(`{"n":%d}`, n)))
+		status, text, err := srv.Post(ctx, srv.HTTP, "/api/data/insert/visible", strings.NewReader(fmt.Sprintf(`{"n":%d}`, n)))
 		if err != nil || status != http.StatusOK {
 			return nil, errors.Join(fmt.Errorf("insert: status %d: %s", status, text), err)
 		}

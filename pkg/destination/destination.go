@@ -23,13 +23,20 @@ type Destination interface {
 	// Load appends b's rows, all or none. The same batch id twice leaves its rows once.
 	// ErrRescueColumn: nothing was loaded, and the table needs the column __rescued first.
 	Load(ctx context.Context, table schema.Table, b Batch) (Loaded, error)
-	// Query runs sql read-only and gives its rows to out as they arrive, never holding the whole result; it stops at
+	// Query runs sql read-only, its parameters bound to args, in order or, those that are Named, by name, and gives its rows to out as they arrive, never holding the whole result; it stops at
 	// the first error of out or ctx. A mistake in sql is fault.Invalid; anything but one SELECT is fault.Denied.
 	Query(ctx context.Context, sql string, args []any, out result.Writer) error
 	// Tables lists the tables, sorted.
 	Tables(ctx context.Context) ([]schema.Table, error)
 	// Close waits for calls in progress and frees the connections.
 	Close() error
+}
+
+// Named is the value of the parameter that a query spells $Name, in any case of its letters. The values of parameters are
+// nil, bool, int, int64, float64, string and time.Time.
+type Named struct {
+	Name  string
+	Value any
 }
 
 // Batch is what Load appends: rows in canonical NDJSON, as package flatten writes them.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
@@ -152,6 +153,7 @@ func (p *plant) serve(s setup) {
 	p.server = httptest.NewUnstartedServer(api.Handler())
 	p.server.Config.ErrorLog = slog.NewLogLogger(p.logger.Handler(), slog.LevelWarn)
 	p.server.Start()
+	p.server.Client().Transport.(*http.Transport).DisableCompression = true // tests see what is sent
 }
 
 // in makes t, a subtest, the one that fails until it ends.

@@ -89,6 +89,7 @@ func writeProblem(w http.ResponseWriter, err error, p problem) {
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	h.Del("Trailer")
+	h.Del("Content-Encoding")
 	switch p.Status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="scratchdata"`)

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -9,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/result"
@@ -30,7 +28,7 @@ func (s *Server) queryByURL(w http.ResponseWriter, r *http.Request) error {
 	if sql == "" {
 		sql = q.Get("q")
 	}
-	return s.answer(w, r, sql, q)
+	return s.answer(w, r, queryBody{Query: sql}, q)
 }
 
 func (s *Server) queryByBody(w http.ResponseWriter, r *http.Request) error {
@@ -41,35 +39,26 @@ func (s *Server) queryByBody(w http.ResponseWriter, r *http.Request) error {
 	if len(body) > maxSQL {
 		return fault.New(fault.TooLarge, "query_too_large", "the query is longer than %d bytes", maxSQL)
 	}
-	sql := string(body)
+	in := queryBody{Query: string(body)}
 	if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t == "application/json" {
-		if sql, err = queryOfJSON(body); err != nil {
+		if in, err = queryOfJSON(body); err != nil {
 			return err
 		}
 	}
-	return s.answer(w, r, sql, r.URL.Query())
+	return s.answer(w, r, in, r.URL.Query())
 }
 
-func queryOfJSON(body []byte) (string, error) {
-	var in struct {
-		Query string `json:"query"`
-	}
-	d := json.NewDecoder(strings.NewReader(string(body)))
-	d.DisallowUnknownFields()
-	err := d.Decode(&in)
-	if err == nil && d.Decode(new(any)) != io.EOF {
-		err = errors.New("there is more after it")
-	}
-	if err != nil {
-		return "", fault.New(fault.Invalid, "invalid_json", `the body must be JSON like {"query": "select 1"}: %v`, err)
-	}
-	return in.Query, nil
-}
+// errMore says that something follows what was to be read.
+var errMore = errors.New("there is more after it")
 
-// answer runs sql and streams its rows.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, sql string, q url.Values) error {
-	if strings.TrimSpace(sql) == "" {
+// answer runs a query and streams its rows.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, in queryBody, q url.Values) error {
+	if strings.TrimSpace(in.Query) == "" {
 		return fault.New(fault.Invalid, "no_query", "no query: send SQL as ?query= or as the body of a POST")
+	}
+	args, err := paramsOf(q, in.Params)
+	if err != nil {
+		return err
 	}
 	format, err := result.FormatOf(q.Get("format"), r.Header.Get("Accept"))
 	if err != nil {
@@ -79,39 +68,21 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, sql string, q ur
 	h.Set("Content-Type", format.ContentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Trailer", rowsTrailer+", "+statusTrailer)
-	out := &stream{w: w, rc: http.NewResponseController(w), timeout: s.cfg.WriteTimeout}
-	rows, err := s.deps.Query.Run(r.Context(), callOf(r.Context()).grant.Destination, sql, nil, format, out)
+	out := &stream{to: &sender{w: w, rc: http.NewResponseController(w), timeout: s.cfg.WriteTimeout}}
+	h.Set("Vary", "Accept-Encoding")
+	if c, ok := s.codings.choose(strings.Join(r.Header["Accept-Encoding"], ",")); ok {
+		h.Set("Content-Encoding", c.name)
+		out.coder = c.take(out.to)
+		defer c.put(out.coder)
+	}
+	rows, err := s.deps.Query.Run(r.Context(), callOf(r.Context()).grant.Destination, in.Query, args, format, out)
+	if err == nil {
+		err = out.Close()
+	}
 	if err != nil {
 		return err
 	}
 	h.Set(rowsTrailer, strconv.FormatInt(rows, 10))
 	h.Set(statusTrailer, "complete")
 	return nil
-}
-
-// stream sends an answer piece by piece: the first at once, so that a reader sees that rows are coming, and each with
-// a deadline of its own, so that a reader who stalls ends the query.
-type stream struct {
-	w       http.ResponseWriter
-	rc      *http.ResponseController
-	timeout time.Duration
-	begun   bool
-}
-
-func (s *stream) Write(p []byte) (int, error) {
-	if s.timeout > 0 {
-		_ = s.rc.SetWriteDeadline(time.Now().Add(s.timeout)) // a connection without deadlines is a test's
-	}
-	n, err := s.w.Write(p)
-	if err == nil && !s.begun {
-		s.begun = true
-		err = s.rc.Flush()
-		if errors.Is(err, http.ErrNotSupported) {
-			err = nil
-		}
-	}
-	if err != nil {
-		return n, fault.New(fault.Canceled, "client_gone", "the client stopped reading").Because(err)
-	}
-	return n, nil
 }

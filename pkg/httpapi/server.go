@@ -67,6 +67,7 @@ type Server struct {
 	metrics *metrics
 	router  *chi.Mux
 
+	codings  codings
 	routings sync.Pool // of *chi.Context
 }
 
@@ -78,7 +79,7 @@ func New(cfg Config, deps Deps) *Server {
 }
 
 func newServer(cfg Config, deps Deps) *Server {
-	return &Server{cfg: cfg, deps: deps, log: deps.Log, metrics: newMetrics(deps.Registry), router: chi.NewRouter()}
+	return &Server{cfg: cfg, deps: deps, log: deps.Log, metrics: newMetrics(deps.Registry), router: chi.NewRouter(), codings: newCodings()}
 }
 
 // Handler gives the handler of all routes.

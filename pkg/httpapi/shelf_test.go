@@ -23,6 +23,7 @@ type shelf struct {
 	answers map[string]answer // not changed while the shelf is in use
 
 	mu      sync.Mutex
+	asked   []any                 // the arguments of the last query; guarded by mu
 	refusal error                 // of every new batch, when not nil; guarded by mu
 	made    map[schema.Table]bool // the tables; guarded by mu
 	lines   map[string][]string   // the rows as they were loaded, by table; guarded by mu
@@ -87,7 +88,10 @@ func (s *shelf) rows() (all []string) {
 	return all
 }
 
-func (s *shelf) Query(ctx context.Context, sql string, _ []any, out result.Writer) error {
+func (s *shelf) Query(ctx context.Context, sql string, args []any, out result.Writer) error {
+	s.mu.Lock()
+	s.asked = args
+	s.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ func Formats() []Format {
 		{Name: "json", ContentType: "application/json", New: NewJSON},
 		{Name: "ndjson", ContentType: "application/x-ndjson", New: NewNDJSON},
 		{Name: "csv", ContentType: "text/csv; charset=utf-8", New: NewCSV},
+		{Name: "arrow", ContentType: "application/vnd.apache.arrow.stream", New: NewArrow},
+		{Name: "parquet", ContentType: "application/vnd.apache.parquet", New: NewParquet},
 	}
 }
 
@@ -74,6 +76,10 @@ func nameOfMedia(media string) string {
 		return "ndjson"
 	case "text/csv", "text/*":
 		return "csv"
+	case "application/vnd.apache.arrow.stream":
+		return "arrow"
+	case "application/vnd.apache.parquet":
+		return "parquet"
 	default:
 		return ""
 	}

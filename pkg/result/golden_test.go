@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scratchdata/scratchdata/pkg/result"
 	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
@@ -179,7 +178,7 @@ func TestGolden(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var all strings.Builder
 			rows := rowsOf(tt.cols[0])
-			for _, f := range result.Formats() {
+			for _, f := range textFormats() {
 				var out bytes.Buffer
 				encode(t, f, &out, fieldsOf(tt.cols), &vector.Batch{Rows: rows, Cols: tt.cols})
 				checkForm(t, f.Name, out.String(), rows, len(tt.cols))

@@ -23,8 +23,9 @@ const Key = "local"
 
 // Server is a child process that serves from Dir.
 type Server struct {
-	URL string // http://127.0.0.1:port
-	Dir string // its working folder; the data is in Dir/data
+	URL  string       // http://127.0.0.1:port
+	Dir  string       // its working folder; the data is in Dir/data
+	HTTP *http.Client // takes answers as they are sent
 
 	program string
 	port    int
@@ -39,7 +40,12 @@ func New(program, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{URL: "http://127.0.0.1:" + strconv.Itoa(port), Dir: dir, program: program, port: port}, nil
+	return &Server{URL: "http://127.0.0.1:" + strconv.Itoa(port), Dir: dir, program: program, port: port, HTTP: NewClient()}, nil
+}
+
+// NewClient returns a client that takes answers as they are sent: Go's own would ask for compressed ones.
+func NewClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableCompression: true}}
 }
 
 func freePort() (port int, err error) {
@@ -76,7 +82,7 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		resp, err := http.Get(s.URL + "/healthcheck")
+		resp, err := s.HTTP.Get(s.URL + "/healthcheck")
 		if err == nil {
 			return resp.Body.Close()
 		}
@@ -174,7 +180,7 @@ func (s *Server) Metric(ctx context.Context, name string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.HTTP.Do(req)
 	if err != nil {
 		return 0, err
 	}
@@ -195,7 +201,7 @@ func (s *Server) Lines(ctx context.Context, sql string, each func(line []byte) e
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+Key)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.HTTP.Do(req)
 	if err != nil {
 		return err
 	}

@@ -196,36 +196,3 @@ func fetch(res *mapping.Result, r *reader, write func(*vector.Batch) error) (mor
 	}
 	return true, write(b)
 }
-
-// bind gives stmt its arguments, in order.
-func bind(stmt mapping.PreparedStatement, args []any) error {
-	if want := int(mapping.NParams(stmt)); want != len(args) {
-		return badSQL("the query has %d parameters, %d values were given", want, len(args))
-	}
-	for i, arg := range args {
-		at := mapping.IdxT(i + 1)
-		state := mapping.StateSuccess
-		switch v := arg.(type) {
-		case nil:
-			state = mapping.BindNull(stmt, at)
-		case bool:
-			state = mapping.BindBoolean(stmt, at, v)
-		case int:
-			state = mapping.BindInt64(stmt, at, int64(v))
-		case int64:
-			state = mapping.BindInt64(stmt, at, v)
-		case float64:
-			state = mapping.BindDouble(stmt, at, v)
-		case string:
-			state = mapping.BindVarchar(stmt, at, v)
-		case time.Time:
-			state = mapping.BindTimestampTZ(stmt, at, mapping.NewTimestamp(v.UnixMicro()))
-		default:
-			return badSQL("parameter %d has a type that cannot be bound: %T", at, arg)
-		}
-		if state == mapping.StateError {
-			return badSQL("parameter %d cannot be bound", at)
-		}
-	}
-	return nil
-}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 )
@@ -239,6 +240,42 @@ func TestQueryBinds(t *testing.T) {
 	for name, args := range map[string][]any{"too few": {1}, "too many": {1, 2, 3}, "strange": {1, struct{}{}}} {
 		if err := d.Query(t.Context(), "SELECT ?, ?", args, &destinationtest.Rows{}); !errors.Is(err, fault.Invalid) {
 			t.Errorf("%s: got %v, want fault.Invalid", name, err)
+		}
+	}
+}
+
+func TestQueryBindsByName(t *testing.T) {
+	d := open(t)
+	d.sql(t, "CREATE TABLE t (n BIGINT, \"when\" TIMESTAMPTZ, day DATE, f DOUBLE, s VARCHAR, ok BOOLEAN)",
+		"INSERT INTO t VALUES (5, '2024-02-29 12:00:00+00', '2024-02-29', 1.5, 'it''s', true)")
+	named := func(name string, value any) destination.Named { return destination.Named{Name: name, Value: value} }
+	for _, tt := range []struct {
+		sql  string
+		args []any
+		want string // or what the error says
+	}{
+		{"SELECT $b, $a", []any{named("a", 1), named("b", "x")}, "x|1"},
+		{"SELECT $a, $a, $B", []any{named("A", 1), named("b", nil)}, "1|1|NULL"},
+		{"SELECT s FROM t WHERE n = $n AND day = $day AND f > $f AND ok = $ok AND \"when\" < $at", []any{named("n", int64(5)),
+			named("day", "2024-02-29"), named("f", 1), named("ok", true), named("at", "2024-03-01T00:00:00Z")}, "it's"},
+		{"SELECT s FROM t WHERE n = $n AND f < $f", []any{named("n", "5"), named("f", "2.5")}, "it's"},
+		{"SELECT n FROM t WHERE s = $s", []any{named("s", "it's")}, "5"},
+		{"SELECT $s", []any{named("s", "'; DROP TABLE t; --")}, "'; DROP TABLE t; --"},
+		{"SELECT $1, $2", []any{named("2", "b"), named("1", "a")}, "a|b"},
+		{"SELECT $a, '$b'", []any{named("a", 1), named("b", 1)}, "has no parameter $b"},
+		{"SELECT $a, $b", []any{named("b", 1)}, "wants values for $a"},
+		{"SELECT $a", []any{named("a", 1), named("A", 2)}, "given twice"},
+		{"SELECT $a", nil, "wants values for $a"},
+		{"SELECT n FROM t WHERE n = $n", []any{named("n", "many")}, "many"},
+	} {
+		var out destinationtest.Rows
+		err := d.Query(t.Context(), tt.sql, tt.args, &out)
+		got := strings.Join(out.Rows, ";")
+		if err != nil {
+			got = fault.TextOf(err)
+		}
+		if wrong := err != nil && fault.Of(err) != fault.Invalid; wrong || got != tt.want && (err == nil || !strings.Contains(got, tt.want)) {
+			t.Errorf("%s: got %s, %v, want %s", tt.sql, got, err, tt.want)
 		}
 	}
 }
