@@ -60,10 +60,10 @@ func TestArrowFirstRowsGoAtOnce(t *testing.T) {
 // TestArrowBatchesAreBounded: a chunk of large rows becomes several record batches, and a wide answer smaller ones.
 func TestArrowBatchesAreBounded(t *testing.T) {
 	large := &vector.Vector{Type: vector.Type{Kind: vector.Text}}
-	for range 100 {
+	for range 40 {
 		large.Texts = append(large.Texts, strings.Repeat("x", 1<<20))
 	}
-	in := lists(vector.List, large, 25, 25, 25, 25)
+	in := lists(vector.List, large, 10, 10, 10, 10)
 	deep := structs([]string{"l"}, nil, in)
 	for name, v := range map[string]*vector.Vector{"text": large, "list in a struct": deep} {
 		rows := rowsOf(v)
@@ -89,7 +89,7 @@ func TestArrowBatchesAreBounded(t *testing.T) {
 
 // TestCutAnswerIsNotWhole: without End a Parquet file cannot be opened, and an Arrow stream has no end mark.
 func TestCutAnswerIsNotWhole(t *testing.T) {
-	fields, batches := wide(300_000)
+	fields, batches := narrow(300_000)
 	for _, name := range []string{"arrow", "parquet"} {
 		for _, end := range []bool{false, true} {
 			var out bytes.Buffer
@@ -126,7 +126,7 @@ func TestCutAnswerIsNotWhole(t *testing.T) {
 
 // TestParquetRowGroups: they are of bounded size, and their statistics are those of their own rows.
 func TestParquetRowGroups(t *testing.T) {
-	fields, batches := wide(2_500_000)
+	fields, batches := narrow(2_500_000)
 	var out bytes.Buffer
 	encode(t, format(t, "parquet"), &out, fields, batches...)
 	r, err := file.NewParquetReader(bytes.NewReader(out.Bytes()))
@@ -197,9 +197,23 @@ func little(x int64) []byte {
 	return b
 }
 
-// TestColumnarMemoryIsConstant writes 2 M rows and looks at the heap all the way.
+// narrow gives the first column of wide.
+func narrow(rows int) ([]vector.Field, []*vector.Batch) {
+	fields, _ := wide(1)
+	var list []*vector.Batch
+	for from := 0; from < rows; from += 2048 {
+		ids := &vector.Vector{Type: fields[0].Type}
+		for i := from; i < min(from+2048, rows); i++ {
+			ids.Ints = append(ids.Ints, int64(i))
+		}
+		list = append(list, &vector.Batch{Rows: len(ids.Ints), Cols: []*vector.Vector{ids}})
+	}
+	return fields[:1], list
+}
+
+// TestColumnarMemoryIsConstant writes 1.2 M rows and looks at the heap all the way.
 func TestColumnarMemoryIsConstant(t *testing.T) {
-	const rows, at = 2_000_000, 2048
+	const rows, at = 1_200_000, 2048
 	fields, batches := wide(100 * at)
 	for name, bound := range map[string]uint64{"arrow": 64 << 20, "parquet": 128 << 20} {
 		w := format(t, name).New(io.Discard)

@@ -149,7 +149,7 @@ func TestQueryCodes(t *testing.T) {
 		{"SELECT error('boom')", "bad_sql", "boom"},
 		{"", "bad_sql", "empty"},
 		{"-- nothing", "bad_sql", "empty"},
-		{"SELECT ?", "bad_sql", "1 parameters, 0 values"},
+		{"SELECT ?", "bad_sql", "wants values for $1"},
 		{"SELECT '\xff'", "bad_sql", "UTF-8"},
 	} {
 		t.Run(tt.sql, func(t *testing.T) {
