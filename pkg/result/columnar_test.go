@@ -76,7 +76,7 @@ func TestArrowBatchesAreBounded(t *testing.T) {
 		got := 0
 		for r.Next() {
 			n := int(r.RecordBatch().NumRows())
-			if size := n * 100 / rows; size > 16 && n > 1 {
+			if size := n * 40 / rows; size > 16 && n > 1 {
 				t.Errorf("%s: a record batch of %d MiB", name, size)
 			}
 			got += n
