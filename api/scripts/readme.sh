@@ -49,3 +49,7 @@ first=$(bash -c "$(block 5)")
 [ "$first" = "$(bash -c "$(block 5)")" ] || fail "the same Idempotency-Key was answered differently: $first"
 expect "rows out" "$(bash -c "$(block 6)")" '{"order":7,"buyer_name":"Ann","paid":true,"total":null}' '{"order":10,"buyer_name":null,"paid":null,"total":2.5}'
 expect "csv out" "$(bash -c "$(block 7)")" 'orders,total' '4,23'
+shared=$(bash -c "$(block 8)")
+expect "a share" "$shared" '"id":"' '"expires_at":"' '"urls":{'
+url=$(sed 's/.*"csv":"\([^"]*\)".*/\1/' <<<"$shared")
+expect "shared data, without a key" "$(curl -fsS "$url")" 'order,total' '10,2.5'

@@ -37,6 +37,8 @@ var floors = map[string]int{
 
 	"pkg/query": 7, "pkg/tables": 7, "pkg/transport": 7,
 
+	"pkg/share": 8,
+
 	"pkg/httpapi": 9,
 
 	"pkg/builtin": 10, "pkg/rig": 10,

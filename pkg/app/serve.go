@@ -16,6 +16,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/httpapi"
 	"github.com/scratchdata/scratchdata/pkg/query"
+	"github.com/scratchdata/scratchdata/pkg/share"
 	"github.com/scratchdata/scratchdata/pkg/tables"
 	"github.com/scratchdata/scratchdata/pkg/transport"
 )
@@ -29,6 +30,7 @@ func (s *server) serving(context.Context) error {
 	if s.workers != nil {
 		receipts.Follow(s.workers)
 	}
+	runner := query.New(queryLimits(s.cfg), s.dests, s.log, query.NewMetrics(s.registry))
 	api := httpapi.New(apiConfig(s.cfg), httpapi.Deps{
 		Log:      s.log,
 		Registry: s.registry,
@@ -37,7 +39,8 @@ func (s *server) serving(context.Context) error {
 		Receipts: receipts,
 		Graves:   transport.NewGraves(s.control, s.queue, s.blobs),
 		Tables:   tables.New(s.dests, s.control.Columns(), s.log),
-		Query:    query.New(queryLimits(s.cfg), s.dests, s.log, query.NewMetrics(s.registry)),
+		Query:    runner,
+		Shares:   share.New(s.control.Shares(), runner),
 		Health:   s.health,
 	})
 	handler := api.Handler()

@@ -38,7 +38,10 @@ type figure struct {
 }
 
 func (f figure) ok() bool {
-	if f.atMost {
+	switch {
+	case f.bar == 0:
+		return true
+	case f.atMost:
 		return f.ratio <= f.bar
 	}
 	return f.ratio >= f.bar
@@ -73,7 +76,7 @@ var suite = []struct {
 	{"bulk", (*bench).bulk},
 	{"modes", (*bench).modes},
 	{"clashes", (*bench).clashes},
-	{"json-out", (*bench).jsonOut},
+	{"out", (*bench).formatsOut},
 	{"select-1", (*bench).selectOne},
 	{"visible", (*bench).visible},
 	{"memory", (*bench).memory},

@@ -18,7 +18,10 @@ type Store interface {
 	Columns() Columns
 	// Keys remembers inserts by their idempotency keys.
 	Keys() Keys
-	// Prune forgets the loaded batches that were settled before the time. Others are kept.
+	// Shares remembers share links.
+	Shares() Shares
+	// Prune forgets the loaded batches that were settled before the time, and the shares that expired before it. Others
+	// are kept.
 	Prune(ctx context.Context, before time.Time) error
 	// Close frees the connections.
 	Close() error
@@ -104,6 +107,30 @@ type KeysLeft struct {
 	Count  int
 	Oldest time.Time
 	Early  int
+}
+
+// Shares remembers share links: who has one may see the answer of its query, without a key, until it expires.
+type Shares interface {
+	// Add remembers s durably. An id that is taken is fault.Exists.
+	Add(ctx context.Context, s Share) error
+	// Find returns the share id, also one that has expired, or fault.NotFound.
+	Find(ctx context.Context, id string) (Share, error)
+	// List gives destination's shares that expire after now, newest first.
+	List(ctx context.Context, destination string, now time.Time) ([]Share, error)
+	// Revoke forgets destination's share id durably, or fault.NotFound.
+	Revoke(ctx context.Context, destination, id string) error
+}
+
+// Share is one share link.
+type Share struct {
+	ID          string // unguessable
+	Destination string // that is asked
+	Key         string // the id of the key that made it
+	Name        string // may be empty
+	Query       string
+	Params      []byte    // JSON object of the query's parameters; nil without any
+	Created     time.Time // in microseconds, as Expires
+	Expires     time.Time
 }
 
 // State is how far a batch has come.

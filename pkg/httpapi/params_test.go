@@ -10,6 +10,7 @@ import (
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/query"
 )
 
 func TestParamsOf(t *testing.T) {
@@ -20,18 +21,18 @@ func TestParamsOf(t *testing.T) {
 		{"of both", "param.a=1", `{"b":2}`, `[a="1" b=2]`},
 		{"numbers are not rounded", "", `{"big":9007199254740993,"huge":123456789012345678901234567890,"fine":0.12345678901234567890,"beyond":1e400}`,
 			`[beyond="1e400" big=9007199254740993 fine="0.12345678901234567890" huge="123456789012345678901234567890"]`},
-		{"twice in the URL", "param.a=1&param.a=2", "", `parameter "param.a": it must have a name, and be there once`},
-		{"without a name", "param.=1", "", `parameter "param.": it must have a name, and be there once`},
-		{"in both", "param.a=1", `{"a":2}`, `parameter "a": it is in the URL and in the body`},
-		{"a list", "", `{"a":[1]}`, `parameter "a": it must be null, true, false, a number or a text`},
-		{"an object", "", `{"a":{}}`, `parameter "a": it must be null, true, false, a number or a text`},
+		{"twice in the URL", "param.a=1&param.a=2", "", `parameter "a" is in the URL more than once`},
+		{"without a name", "param.=1", "", badParam("")},
+		{"in both", "param.a=1", `{"a":2}`, `parameter "a" is in the URL and in the body`},
+		{"a list", "", `{"a":[1]}`, badParam("a")},
+		{"an object", "", `{"a":{}}`, badParam("a")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			q, err := url.ParseQuery(tt.query)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var body map[string]json.RawMessage
+			var body query.Params
 			if tt.body != "" {
 				if err := json.Unmarshal([]byte(tt.body), &body); err != nil {
 					t.Fatal(err)
@@ -44,11 +45,12 @@ func TestParamsOf(t *testing.T) {
 		})
 	}
 	many := url.Values{}
-	for i := range maxParams + 1 {
+	const most = 1000
+	for i := range most + 1 {
 		many.Set(fmt.Sprintf("param.p%d", i), "")
 	}
 	if _, err := paramsOf(many, nil); fault.CodeOf(err) != "too_many_params" {
-		t.Errorf("%d parameters: got %v", maxParams+1, err)
+		t.Errorf("%d parameters: got %v", most+1, err)
 	}
 }
 
@@ -84,6 +86,18 @@ func TestQueriesHaveParams(t *testing.T) {
 			}
 		})
 	}
+}
+
+func badParam(name string) string {
+	return fmt.Sprintf("parameter %q must have a name, and be null, true, false, a number or a text", name)
+}
+
+func paramsOf(q url.Values, body query.Params) ([]any, error) {
+	params, err := withURL(body, q)
+	if err != nil {
+		return nil, err
+	}
+	return params.Args()
 }
 
 // shown prints arguments for a comparison.

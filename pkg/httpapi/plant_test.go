@@ -27,6 +27,7 @@ import (
 	queuememory "github.com/scratchdata/scratchdata/pkg/queue/memory"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/secret"
+	"github.com/scratchdata/scratchdata/pkg/share"
 	"github.com/scratchdata/scratchdata/pkg/tables"
 	"github.com/scratchdata/scratchdata/pkg/transport"
 )
@@ -139,6 +140,7 @@ func (p *plant) serve(s setup) {
 	}
 	receipts := transport.NewReceipts(p.writer, p.control.Batches())
 	receipts.Follow(p.workers)
+	runner := query.New(s.limits, p.dests, p.logger, query.NewMetrics(p.registry))
 	api := New(cfg, Deps{
 		Log:      p.logger,
 		Registry: p.registry,
@@ -146,8 +148,9 @@ func (p *plant) serve(s setup) {
 		Writer:   p.writer,
 		Receipts: receipts,
 		Graves:   transport.NewGraves(p.control, p.queue, p.blobs),
+		Shares:   share.New(p.control.Shares(), runner),
 		Tables:   tables.New(p.dests, p.control.Columns(), p.logger),
-		Query:    query.New(s.limits, p.dests, p.logger, query.NewMetrics(p.registry)),
+		Query:    runner,
 		Health:   s.health,
 	})
 	p.server = httptest.NewUnstartedServer(api.Handler())

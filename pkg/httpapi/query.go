@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -32,31 +31,47 @@ func (s *Server) queryByURL(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) queryByBody(w http.ResponseWriter, r *http.Request) error {
-	body, err := io.ReadAll(io.LimitReader(&wire{r: r.Body, answer: w.Header()}, maxSQL+1))
+	body, err := s.smallBody(w, r)
 	if err != nil {
 		return err
 	}
-	if len(body) > maxSQL {
-		return fault.New(fault.TooLarge, "query_too_large", "the query is longer than %d bytes", maxSQL)
-	}
 	in := queryBody{Query: string(body)}
 	if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t == "application/json" {
-		if in, err = queryOfJSON(body); err != nil {
+		in = queryBody{}
+		if err := readJSON(body, &in, `{"query": "select $n", "params": {"n": 1}}`); err != nil {
 			return err
 		}
 	}
 	return s.answer(w, r, in, r.URL.Query())
 }
 
-// errMore says that something follows what was to be read.
-var errMore = errors.New("there is more after it")
+// smallBody reads a body of at most maxSQL bytes.
+func (s *Server) smallBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(&wire{r: r.Body, answer: w.Header()}, maxSQL+1))
+	if err == nil && len(body) > maxSQL {
+		err = fault.New(fault.TooLarge, "query_too_large", "the query is longer than %d bytes", maxSQL)
+	}
+	return body, err
+}
 
-// answer runs a query and streams its rows.
+// asking is a query with all that its answer depends on.
+type asking struct {
+	destination string
+	sql         string
+	args        []any
+	format      result.Format
+}
+
+// answer runs a query of the caller's and streams its rows.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, in queryBody, q url.Values) error {
 	if strings.TrimSpace(in.Query) == "" {
-		return fault.New(fault.Invalid, "no_query", "no query: send SQL as ?query= or as the body of a POST")
+		return noQuery()
 	}
-	args, err := paramsOf(q, in.Params)
+	params, err := withURL(in.Params, q)
+	if err != nil {
+		return err
+	}
+	args, err := params.Args()
 	if err != nil {
 		return err
 	}
@@ -64,18 +79,23 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, in queryBody, q 
 	if err != nil {
 		return err
 	}
+	return s.send(w, r, asking{callOf(r.Context()).grant.Destination, in.Query, args, format})
+}
+
+// send runs a query and streams its rows.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, a asking) error {
 	h := w.Header()
-	h.Set("Content-Type", format.ContentType)
+	h.Set("Content-Type", a.format.ContentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Trailer", rowsTrailer+", "+statusTrailer)
-	out := &stream{to: &sender{w: w, rc: http.NewResponseController(w), timeout: s.cfg.WriteTimeout}}
 	h.Set("Vary", "Accept-Encoding")
+	out := &stream{to: &sender{w: w, rc: http.NewResponseController(w), timeout: s.cfg.WriteTimeout}}
 	if c, ok := s.codings.choose(strings.Join(r.Header["Accept-Encoding"], ",")); ok {
 		h.Set("Content-Encoding", c.name)
 		out.coder = c.take(out.to)
 		defer c.put(out.coder)
 	}
-	rows, err := s.deps.Query.Run(r.Context(), callOf(r.Context()).grant.Destination, in.Query, args, format, out)
+	rows, err := s.deps.Query.Run(r.Context(), a.destination, a.sql, a.args, a.format, out)
 	if err == nil {
 		err = out.Close()
 	}

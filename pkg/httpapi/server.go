@@ -16,6 +16,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/account"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
 	"github.com/scratchdata/scratchdata/pkg/query"
+	"github.com/scratchdata/scratchdata/pkg/share"
 	"github.com/scratchdata/scratchdata/pkg/tables"
 	"github.com/scratchdata/scratchdata/pkg/transport"
 )
@@ -56,6 +57,7 @@ type Deps struct {
 	Graves   *transport.Graves
 	Query    *query.Runner
 	Tables   *tables.Tables
+	Shares   *share.Links
 	Health   func() []string // why the server is not well, empty when it is; nil means always well
 }
 
@@ -97,6 +99,11 @@ func (s *Server) routes() {
 	r.Post("/api/data/insert/{table}", s.handle(s.keyed(s.writing(s.insert))))
 	r.Get("/api/data/query", s.handle(s.keyed(s.queryByURL)))
 	r.Post("/api/data/query", s.handle(s.keyed(s.queryByBody)))
+	r.Post("/api/data/query/share", s.handle(s.keyed(s.writing(s.makeShare))))
+	r.Get("/api/shares", s.handle(s.keyed(s.listShares)))
+	r.Delete("/api/shares/{id}", s.handle(s.keyed(s.writing(s.revokeShare))))
+	r.Get("/share/{id}", s.handle(s.showShare))
+	r.Get("/share/{id}/{file}", s.handle(s.sharedData))
 	r.Get("/api/tables", s.handle(s.keyed(s.listTables)))
 	r.Get("/api/tables/{table}/columns", s.handle(s.keyed(s.tableColumns)))
 	r.Get("/api/tables/{table}/rescued", s.handle(s.keyed(s.listRescued)))
@@ -108,7 +115,7 @@ func (s *Server) routes() {
 	r.Delete("/api/dead/{id}", s.handle(s.keyed(s.writing(s.dropDead))))
 }
 
-// cors lets web pages call what is below /api. A request without an origin is not a page's.
+// cors lets web pages call what is below /api and /share. A request without an origin is not a page's.
 func (s *Server) cors() func(http.Handler) http.Handler {
 	rules := cors.Handler(cors.Options{
 		AllowedOrigins: s.cfg.CORSOrigins,
@@ -120,7 +127,7 @@ func (s *Server) cors() func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		crossing := rules(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if len(r.Header["Origin"]) > 0 && strings.HasPrefix(r.URL.Path, "/api/") {
+			if len(r.Header["Origin"]) > 0 && (strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/share/")) {
 				crossing.ServeHTTP(w, r)
 				return
 			}

@@ -79,22 +79,25 @@ func (t *Tables) Shape(ctx context.Context, id string, table schema.Table) (Shap
 			c.Created, c.Receipt = &n.Made, rowid.Receipt(n.Batch, 0, rowid.WholeBatch)
 		}
 	}
-	r, ok := d.(destination.Rescuer)
-	if !ok {
-		return shape, nil
+	if r, ok := d.(destination.Rescuer); ok {
+		err = r.CountRescued(ctx, table, func(key string, rows int64) error {
+			shape.count(rules, at, key, rows)
+			return nil
+		})
 	}
-	err = r.CountRescued(ctx, table, func(key string, rows int64) error {
-		shape.Rescued += rows
-		i, ok := at[rules.Fold(rules.ColumnName(key))] // a column may be called a#2, too
-		if !ok {
-			i, ok = at[rules.Fold(rules.ColumnName(number.ReplaceAllString(key, "")))]
-		}
-		if ok {
-			shape.Columns[i].Rescued += rows
-		}
-		return nil
-	})
 	return shape, err
+}
+
+// count adds the rescued values of a key. at has the columns by folded name.
+func (s *Shape) count(rules destination.Rules, at map[string]int, key string, rows int64) {
+	s.Rescued += rows
+	i, ok := at[rules.Fold(rules.ColumnName(key))] // a column may be called a#2, too
+	if !ok {
+		i, ok = at[rules.Fold(rules.ColumnName(number.ReplaceAllString(key, "")))]
+	}
+	if ok {
+		s.Columns[i].Rescued += rows
+	}
 }
 
 // number is what a rescued value's key ends with when the row has several of that key: it begins with 2.
@@ -109,16 +112,22 @@ type Rescued struct {
 	Object string // JSON text
 }
 
-// Rescued gives up to limit rows of table that have rescued values, and whether there are more.
+// maxListed is how many bytes of rescued values one listing has, but for the last row.
+const maxListed = 16 << 20
+
+// Rescued gives up to limit rows of table that have rescued values, fewer if they are very large, and whether there are
+// more.
 func (t *Tables) Rescued(ctx context.Context, id string, table schema.Table, limit int) (rows []Rescued, more bool, err error) {
 	r, err := t.rescuer(id)
 	if err != nil {
 		return nil, false, err
 	}
+	size := 0
 	err = r.Rescued(ctx, table, func(rowID, object string) error {
-		if len(rows) == limit {
+		if len(rows) == limit || size > maxListed {
 			return errEnough
 		}
+		size += len(object)
 		rows = append(rows, Rescued{rowID, object})
 		return nil
 	})

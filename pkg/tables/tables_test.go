@@ -215,6 +215,19 @@ func TestRescuedStopsAtTheLimit(t *testing.T) {
 	}
 }
 
+// Rows with large values end a listing early, whatever its limit.
+func TestRescuedStopsAtItsSize(t *testing.T) {
+	d := newRescuing(newBase(t))
+	large := `{"a":"` + strings.Repeat("x", maxListed/2) + `"}`
+	for i := range 5 {
+		d.rows = append(d.rows, Rescued{fmt.Sprint(i), large})
+	}
+	rows, more, err := newTables(destination.Set{"1": d}, notes{}).Rescued(t.Context(), "1", events, 100)
+	if err != nil || len(rows) != 2 || !more {
+		t.Errorf("got %d rows, more %v, %v, want 2 and more", len(rows), more, err)
+	}
+}
+
 func TestReplayKnowsTheFirstKinds(t *testing.T) {
 	var log bytes.Buffer
 	d := newRescuing(newBase(t))

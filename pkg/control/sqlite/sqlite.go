@@ -26,11 +26,12 @@ const readers = 4
 // pruneAtOnce is how many records a transaction of Prune removes, so that no other write waits long.
 const pruneAtOnce = 1000
 
-// store is the whole store; batches, dead, columns and keys are views of it.
+// store is the whole store; batches, dead, columns, keys and shares are views of it.
 //
 // Most commits need no sync: should a power loss take the last of them, a batch is noted as shipped, or tried, once more
 // when its message comes again. A batch's end is synced, as its message is deleted right after it, and so are columns
-// and keys, which nobody tells of again, and what a person asks for. A sync takes all commits before it along, also those of the other connection.
+// and keys, which nobody tells of again, and what a person asks for, such as a share. A sync takes all commits before it
+// along, also those of the other connection.
 type store struct {
 	file   string
 	writes sync.Mutex // one transaction at a time, so that none finds the file locked by the other connection and sleeps
@@ -84,15 +85,26 @@ func (s *store) Columns() control.Columns { return columns{s} }
 // Keys implements control.Store.
 func (s *store) Keys() control.Keys { return keys{s} }
 
+// Shares implements control.Store.
+func (s *store) Shares() control.Shares { return shares{s} }
+
 // Prune implements control.Store.
 func (s *store) Prune(ctx context.Context, before time.Time) error {
+	if err := s.inSteps(ctx, s.stmts.prune, before); err != nil {
+		return s.failed("forget batches loaded before "+before.Format(time.RFC3339), err)
+	}
+	if err := s.inSteps(ctx, s.stmts.pruneShares, before); err != nil {
+		return s.failed("forget shares expired before "+before.Format(time.RFC3339), err)
+	}
+	return nil
+}
+
+// inSteps runs stmt, which removes records up to a limit, until it finds fewer.
+func (s *store) inSteps(ctx context.Context, stmt statement, before time.Time) error {
 	for {
-		n, err := s.exec(ctx, s.stmts.prune, before.UnixMicro(), pruneAtOnce)
-		if err != nil {
-			return s.failed("forget batches loaded before "+before.Format(time.RFC3339), err)
-		}
-		if n < pruneAtOnce {
-			return nil
+		n, err := s.exec(ctx, stmt, before.UnixMicro(), pruneAtOnce)
+		if err != nil || n < pruneAtOnce {
+			return err
 		}
 	}
 }

@@ -71,6 +71,8 @@ func calls(ctx context.Context, s control.Store) map[string]error {
 	_, noted := s.Columns().List(ctx, "1", schema.Table{})
 	_, key := s.Keys().Find(ctx, "1", control.Digest{})
 	_, left := s.Keys().Forget(ctx, time.Now(), 1)
+	_, share := s.Shares().Find(ctx, "a")
+	_, shares := s.Shares().List(ctx, "1", time.Now())
 	return map[string]error{
 		"Shipped": s.Batches().Shipped(ctx, b),
 		"Attempt": attempt, "Find": find, "Pending": pending, "List": list,
@@ -85,6 +87,10 @@ func calls(ctx context.Context, s control.Store) map[string]error {
 		"Remember":      s.Keys().Remember(ctx, []control.KeyedInsert{{Receipt: "a"}}),
 		"Find key":      key,
 		"Forget keys":   left,
+		"Add share":     s.Shares().Add(ctx, control.Share{ID: "a"}),
+		"Find share":    share,
+		"List shares":   shares,
+		"Revoke share":  s.Shares().Revoke(ctx, "1", "a"),
 	}
 }
 

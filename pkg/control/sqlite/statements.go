@@ -29,10 +29,17 @@ type statements struct {
 	remember, rememberMany, more   statement // synced
 	forgetBefore, forgetOver, less statement // fast
 	findKey, keysLeft              statement // read
+
+	share, revoke     statement // synced
+	findShare, shares statement // read
+	pruneShares       statement // fast
 }
 
 // fields is what scan reads.
 const fields = "id, destination, tbl, state, row_count, bytes, rescued, attempts, reason, message, created, settled"
+
+// shareFields is what scanShare reads.
+const shareFields = "id, destination, key, name, query, params, created, expires"
 
 // insert notes a new batch with the number of attempts that follows it.
 const insert = `insert into batches (id, destination, tbl, row_count, bytes, message, created, state, attempts)
@@ -47,7 +54,7 @@ type prepared struct {
 
 // prepare prepares all statements.
 func (s *store) prepare(ctx context.Context) error {
-	for _, p := range slices.Concat(s.ofBatches(), s.ofColumns(), s.ofKeys()) {
+	for _, p := range slices.Concat(s.ofBatches(), s.ofColumns(), s.ofKeys(), s.ofShares()) {
 		stmt, err := p.db.PrepareContext(ctx, p.text)
 		if err != nil {
 			return fmt.Errorf("prepare %.40q: %w", p.text, err)
@@ -106,6 +113,20 @@ func (s *store) ofKeys() []prepared {
 		{&s.stmts.findKey, s.read, `select body, receipt, batch, row_count, row_ids, made from keyed_inserts
 			where destination = ? and key = ?`},
 		{&s.stmts.keysLeft, s.read, `select n, (select min(made) from keyed_inserts) from keyed_total`},
+	}
+}
+
+// ofShares has the statements of shares. Of those made at once the one that was added last is the newest.
+func (s *store) ofShares() []prepared {
+	return []prepared{
+		{&s.stmts.share, s.synced, `insert into shares (` + shareFields + `) values (?, ?, ?, ?, ?, ?, ?, ?)
+			on conflict (id) do nothing`},
+		{&s.stmts.revoke, s.synced, `delete from shares where id = ? and destination = ?`},
+		{&s.stmts.findShare, s.read, `select ` + shareFields + ` from shares where id = ?`},
+		{&s.stmts.shares, s.read, `select ` + shareFields + ` from shares where destination = ? and expires > ?
+			order by created desc, rowid desc`},
+		{&s.stmts.pruneShares, s.fast, `delete from shares where rowid in
+			(select rowid from shares where expires < ? limit ?)`},
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestEndsAreSynced holds which commits survive a power loss: after a batch's end its message is deleted, and a column or a
-// key is told of once.
+// TestEndsAreSynced holds which commits survive a power loss: after a batch's end its message is deleted, a column or a
+// key is told of once, and a share is what a person asked for.
 func TestEndsAreSynced(t *testing.T) {
 	s := openNew(t)
 	for _, tt := range []struct {
@@ -18,6 +18,7 @@ func TestEndsAreSynced(t *testing.T) {
 		{"shipped", s.stmts.shipped, "1"}, {"attempt", s.stmts.attempt, "1"}, {"failed", s.stmts.failed, "1"},
 		{"loaded", s.stmts.loaded, "2"}, {"dead", s.stmts.dead, "2"}, {"forget", s.stmts.forget, "2"},
 		{"note", s.stmts.note, "2"}, {"remember", s.stmts.remember, "2"}, {"forget before", s.stmts.forgetBefore, "1"},
+		{"share", s.stmts.share, "2"}, {"revoke", s.stmts.revoke, "2"}, {"prune shares", s.stmts.pruneShares, "1"},
 	} {
 		var got string
 		if err := tt.stmt.db.QueryRowContext(t.Context(), "pragma synchronous").Scan(&got); err != nil {
@@ -47,6 +48,12 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 			limit max(0, min((select n from keyed_total) - ?, 1000)))`, "SCAN keyed_inserts USING COVERING INDEX keyed_inserts_made_idx"},
 		{"left", "select n, (select min(made) from keyed_inserts) from keyed_total where n > ?",
 			"SEARCH keyed_inserts USING COVERING INDEX keyed_inserts_made_idx"},
+		{"find share", "select " + shareFields + " from shares where id = ?", "sqlite_autoindex_shares_1 (id=?)"},
+		{"revoke", "delete from shares where id = ? and destination = '1'", "sqlite_autoindex_shares_1 (id=?)"},
+		{"shares", "select " + shareFields + ` from shares where destination = ? and expires > 1
+			order by created desc, rowid desc`, "shares_destination_idx (destination=?)"},
+		{"prune shares", "delete from shares where rowid in (select rowid from shares where expires < ? limit 1000)",
+			"COVERING INDEX shares_expires_idx (expires<?)"},
 	} {
 		if got := plan(t, s.synced, tt.query); !strings.Contains(got, tt.want) || strings.Contains(got, "TEMP B-TREE FOR ORDER") {
 			t.Errorf("%s: got the plan %q, want %s and no sort", tt.name, got, tt.want)

@@ -1,0 +1,34 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/scratchdata/scratchdata/pkg/vector"
+)
+
+// Check says what is wrong with sql, without its answer.
+func (r *Runner) Check(ctx context.Context, dest, sql string, args []any) error {
+	d, err := r.dests.Find(dest)
+	if err != nil {
+		return err
+	}
+	err = r.run(ctx, dest, func(ctx context.Context) error { return d.Query(ctx, First(sql, 0), args, nowhere{}) })
+	if err != nil {
+		return fmt.Errorf("check a query of %s: %w", dest, err)
+	}
+	return nil
+}
+
+// First is the SQL of the first rows of sql's answer.
+func First(sql string, rows int) string {
+	return fmt.Sprintf("SELECT * FROM (\n%s\n) AS first_rows LIMIT %d", strings.TrimRight(sql, "; \t\r\n"), rows)
+}
+
+// nowhere takes an answer that nobody wants.
+type nowhere struct{}
+
+func (nowhere) Begin([]vector.Field) error { return nil }
+func (nowhere) Write(*vector.Batch) error  { return nil }
+func (nowhere) End() error                 { return nil }
