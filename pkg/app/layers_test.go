@@ -21,11 +21,11 @@ const module = "github.com/scratchdata/scratchdata"
 var floors = map[string]int{
 	"pkg/durable": 0, "pkg/fault": 0, "pkg/secret": 0, "pkg/vector": 0,
 
-	"pkg/fault/faulttest": 1, "pkg/registry": 1, "pkg/rowid": 1, "pkg/schema": 1,
+	"api": 1, "pkg/fault/faulttest": 1, "pkg/registry": 1, "pkg/rowid": 1, "pkg/schema": 1,
 
 	"pkg/config": 2, "pkg/flatten": 2, "pkg/ndjson": 2, "pkg/result": 2,
 
-	"pkg/blobstore": 3, "pkg/control": 3, "pkg/destination": 3, "pkg/queue": 3,
+	"pkg/blobstore": 3, "pkg/control": 3, "pkg/destination": 3, "pkg/postgrest": 3, "pkg/queue": 3,
 
 	"pkg/blobstore/blobstoretest": 4, "pkg/control/controltest": 4, "pkg/destination/destinationtest": 4,
 	"pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
@@ -37,7 +37,7 @@ var floors = map[string]int{
 
 	"pkg/query": 7, "pkg/tables": 7, "pkg/transport": 7,
 
-	"pkg/share": 8,
+	"pkg/named": 8, "pkg/share": 8,
 
 	"pkg/httpapi": 9,
 
@@ -61,7 +61,7 @@ var homes = map[string][]string{
 	"github.com/pressly/":         {"pkg/sqlitedb"},
 	"maragu.dev/goqite":           {"pkg/queue/local"},
 	"github.com/alecthomas/":      {"pkg/cli"},
-	"gopkg.in/yaml.v3":            {"pkg/registry", "pkg/config", "pkg/builtin"},
+	"gopkg.in/yaml.v3":            {"api", "pkg/registry", "pkg/config", "pkg/builtin"},
 }
 
 // drawers are names that say nothing of what is in a package.

@@ -15,6 +15,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/config"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/httpapi"
+	"github.com/scratchdata/scratchdata/pkg/named"
 	"github.com/scratchdata/scratchdata/pkg/query"
 	"github.com/scratchdata/scratchdata/pkg/share"
 	"github.com/scratchdata/scratchdata/pkg/tables"
@@ -41,6 +42,7 @@ func (s *server) serving(context.Context) error {
 		Tables:   tables.New(s.dests, s.control.Columns(), s.log),
 		Query:    runner,
 		Shares:   share.New(s.control.Shares(), runner),
+		Named:    named.New(s.control.Queries(), runner),
 		Health:   s.health,
 	})
 	handler := api.Handler()

@@ -20,6 +20,8 @@ type Store interface {
 	Keys() Keys
 	// Shares remembers share links.
 	Shares() Shares
+	// Queries remembers named queries.
+	Queries() Queries
 	// Prune forgets the loaded batches that were settled before the time, and the shares that expired before it. Others
 	// are kept.
 	Prune(ctx context.Context, before time.Time) error
@@ -131,6 +133,34 @@ type Share struct {
 	Params      []byte    // JSON object of the query's parameters; nil without any
 	Created     time.Time // in microseconds, as Expires
 	Expires     time.Time
+}
+
+// Queries remembers named queries. Each change of one is a version of its own; earlier ones stay until it is deleted.
+type Queries interface {
+	// Save remembers q durably as the next version of its name, and returns that: 1 for a new name. With fresh a name that
+	// is there already is fault.Exists. q's own Version is not read.
+	Save(ctx context.Context, q NamedQuery, fresh bool) (version int, err error)
+	// Find returns a version of destination's query name, the last one for 0, or fault.NotFound.
+	Find(ctx context.Context, destination, name string, version int) (NamedQuery, error)
+	// FindPublic returns the query whose last version has that public id, or fault.NotFound.
+	FindPublic(ctx context.Context, public string) (NamedQuery, error)
+	// List gives the last versions of destination's queries, by name.
+	List(ctx context.Context, destination string) ([]NamedQuery, error)
+	// Delete forgets all versions of destination's query name durably, or fault.NotFound.
+	Delete(ctx context.Context, destination, name string) error
+}
+
+// NamedQuery is one version of a named query.
+type NamedQuery struct {
+	Destination string // that is asked
+	Name        string
+	Version     int
+	Description string
+	Query       string
+	Params      []byte    // JSON: what its parameters are; nil without any
+	Public      string    // unguessable; empty when it has no public link
+	Fixed       []byte    // JSON object of the values that the public link sets; nil without any
+	Saved       time.Time // in microseconds
 }
 
 // State is how far a batch has come.

@@ -22,6 +22,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/control/sqlite"
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
+	"github.com/scratchdata/scratchdata/pkg/named"
 	"github.com/scratchdata/scratchdata/pkg/query"
 	"github.com/scratchdata/scratchdata/pkg/queue"
 	queuememory "github.com/scratchdata/scratchdata/pkg/queue/memory"
@@ -149,6 +150,7 @@ func (p *plant) serve(s setup) {
 		Receipts: receipts,
 		Graves:   transport.NewGraves(p.control, p.queue, p.blobs),
 		Shares:   share.New(p.control.Shares(), runner),
+		Named:    named.New(p.control.Queries(), runner),
 		Tables:   tables.New(p.dests, p.control.Columns(), p.logger),
 		Query:    runner,
 		Health:   s.health,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/scratchdata/scratchdata/pkg/account"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
+	"github.com/scratchdata/scratchdata/pkg/named"
 	"github.com/scratchdata/scratchdata/pkg/query"
 	"github.com/scratchdata/scratchdata/pkg/share"
 	"github.com/scratchdata/scratchdata/pkg/tables"
@@ -58,6 +59,7 @@ type Deps struct {
 	Query    *query.Runner
 	Tables   *tables.Tables
 	Shares   *share.Links
+	Named    *named.Queries
 	Health   func() []string // why the server is not well, empty when it is; nil means always well
 }
 
@@ -104,6 +106,14 @@ func (s *Server) routes() {
 	r.Delete("/api/shares/{id}", s.handle(s.keyed(s.writing(s.revokeShare))))
 	r.Get("/share/{id}", s.handle(s.showShare))
 	r.Get("/share/{id}/{file}", s.handle(s.sharedData))
+	r.Get("/api/queries", s.handle(s.keyed(s.listNamed)))
+	r.Post("/api/queries", s.handle(s.keyed(s.writing(s.makeNamed))))
+	r.Get("/api/queries/{name}", s.handle(s.keyed(s.showNamed)))
+	r.Put("/api/queries/{name}", s.handle(s.keyed(s.writing(s.putNamed))))
+	r.Delete("/api/queries/{name}", s.handle(s.keyed(s.writing(s.deleteNamed))))
+	r.Get("/api/query/{name}", s.handle(s.keyed(s.runNamed)))
+	r.Get("/query/{id}", s.handle(s.runPublic))
+	r.Get("/api/openapi.json", s.handle(s.keyed(s.openAPI)))
 	r.Get("/api/tables", s.handle(s.keyed(s.listTables)))
 	r.Get("/api/tables/{table}/columns", s.handle(s.keyed(s.tableColumns)))
 	r.Get("/api/tables/{table}/rescued", s.handle(s.keyed(s.listRescued)))
@@ -115,7 +125,12 @@ func (s *Server) routes() {
 	r.Delete("/api/dead/{id}", s.handle(s.keyed(s.writing(s.dropDead))))
 }
 
-// cors lets web pages call what is below /api and /share. A request without an origin is not a page's.
+// crossed reports whether other sites' pages may call a path.
+func crossed(path string) bool {
+	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/share/") || strings.HasPrefix(path, "/query/")
+}
+
+// cors lets web pages call what is below /api, /share and /query. A request without an origin is not a page's.
 func (s *Server) cors() func(http.Handler) http.Handler {
 	rules := cors.Handler(cors.Options{
 		AllowedOrigins: s.cfg.CORSOrigins,
@@ -127,7 +142,7 @@ func (s *Server) cors() func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		crossing := rules(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if len(r.Header["Origin"]) > 0 && (strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/share/")) {
+			if len(r.Header["Origin"]) > 0 && crossed(r.URL.Path) {
 				crossing.ServeHTTP(w, r)
 				return
 			}

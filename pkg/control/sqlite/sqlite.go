@@ -26,11 +26,11 @@ const readers = 4
 // pruneAtOnce is how many records a transaction of Prune removes, so that no other write waits long.
 const pruneAtOnce = 1000
 
-// store is the whole store; batches, dead, columns, keys and shares are views of it.
+// store is the whole store; batches, dead, columns, keys, shares and queries are views of it.
 //
 // Most commits need no sync: should a power loss take the last of them, a batch is noted as shipped, or tried, once more
 // when its message comes again. A batch's end is synced, as its message is deleted right after it, and so are columns
-// and keys, which nobody tells of again, and what a person asks for, such as a share. A sync takes all commits before it
+// and keys, which nobody tells of again, and what a person asks for, such as a share or a query. A sync takes all commits before it
 // along, also those of the other connection.
 type store struct {
 	file   string
@@ -87,6 +87,9 @@ func (s *store) Keys() control.Keys { return keys{s} }
 
 // Shares implements control.Store.
 func (s *store) Shares() control.Shares { return shares{s} }
+
+// Queries implements control.Store.
+func (s *store) Queries() control.Queries { return queries{s} }
 
 // Prune implements control.Store.
 func (s *store) Prune(ctx context.Context, before time.Time) error {

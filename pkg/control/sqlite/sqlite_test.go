@@ -73,6 +73,11 @@ func calls(ctx context.Context, s control.Store) map[string]error {
 	_, left := s.Keys().Forget(ctx, time.Now(), 1)
 	_, share := s.Shares().Find(ctx, "a")
 	_, shares := s.Shares().List(ctx, "1", time.Now())
+	_, saved := s.Queries().Save(ctx, control.NamedQuery{Name: "a"}, false)
+	_, query := s.Queries().Find(ctx, "1", "a", 0)
+	_, version := s.Queries().Find(ctx, "1", "a", 1)
+	_, public := s.Queries().FindPublic(ctx, "a")
+	_, queries := s.Queries().List(ctx, "1")
 	return map[string]error{
 		"Shipped": s.Batches().Shipped(ctx, b),
 		"Attempt": attempt, "Find": find, "Pending": pending, "List": list,
@@ -91,6 +96,12 @@ func calls(ctx context.Context, s control.Store) map[string]error {
 		"Find share":    share,
 		"List shares":   shares,
 		"Revoke share":  s.Shares().Revoke(ctx, "1", "a"),
+		"Save query":    saved,
+		"Find query":    query,
+		"Find version":  version,
+		"Find public":   public,
+		"List queries":  queries,
+		"Delete query":  s.Queries().Delete(ctx, "1", "a"),
 	}
 }
 

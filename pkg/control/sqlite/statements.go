@@ -33,6 +33,9 @@ type statements struct {
 	share, revoke     statement // synced
 	findShare, shares statement // read
 	pruneShares       statement // fast
+
+	supersede, saveQuery, deleteQuery          statement // synced
+	findQuery, lastQuery, publicQuery, queries statement // read
 }
 
 // fields is what scan reads.
@@ -40,6 +43,9 @@ const fields = "id, destination, tbl, state, row_count, bytes, rescued, attempts
 
 // shareFields is what scanShare reads.
 const shareFields = "id, destination, key, name, query, params, created, expires"
+
+// queryFields is what scanQuery reads.
+const queryFields = "destination, name, version, description, query, params, public, fixed, saved"
 
 // insert notes a new batch with the number of attempts that follows it.
 const insert = `insert into batches (id, destination, tbl, row_count, bytes, message, created, state, attempts)
@@ -54,7 +60,7 @@ type prepared struct {
 
 // prepare prepares all statements.
 func (s *store) prepare(ctx context.Context) error {
-	for _, p := range slices.Concat(s.ofBatches(), s.ofColumns(), s.ofKeys(), s.ofShares()) {
+	for _, p := range slices.Concat(s.ofBatches(), s.ofColumns(), s.ofKeys(), s.ofShares(), s.ofQueries()) {
 		stmt, err := p.db.PrepareContext(ctx, p.text)
 		if err != nil {
 			return fmt.Errorf("prepare %.40q: %w", p.text, err)
@@ -127,6 +133,21 @@ func (s *store) ofShares() []prepared {
 			order by created desc, rowid desc`},
 		{&s.stmts.pruneShares, s.fast, `delete from shares where rowid in
 			(select rowid from shares where expires < ? limit ?)`},
+	}
+}
+
+// ofQueries has the statements of queries. What is said of last is written out, as SQLite uses a partial index only then.
+func (s *store) ofQueries() []prepared {
+	const find = `select ` + queryFields + ` from queries where `
+	return []prepared{
+		{&s.stmts.supersede, s.synced, `update queries set last = 0 where destination = ? and name = ? and last = 1
+			returning version`},
+		{&s.stmts.saveQuery, s.synced, `insert into queries (` + queryFields + `, last) values (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)`},
+		{&s.stmts.deleteQuery, s.synced, `delete from queries where destination = ? and name = ?`},
+		{&s.stmts.findQuery, s.read, find + `destination = ? and name = ? and version = ?`},
+		{&s.stmts.lastQuery, s.read, find + `destination = ? and name = ? and last = 1`},
+		{&s.stmts.publicQuery, s.read, find + `public = ? and last = 1 and public <> ''`},
+		{&s.stmts.queries, s.read, find + `destination = ? and last = 1 order by name`},
 	}
 }
 

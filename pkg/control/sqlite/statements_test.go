@@ -7,7 +7,7 @@ import (
 )
 
 // TestEndsAreSynced holds which commits survive a power loss: after a batch's end its message is deleted, a column or a
-// key is told of once, and a share is what a person asked for.
+// key is told of once, and a share or a query is what a person asked for.
 func TestEndsAreSynced(t *testing.T) {
 	s := openNew(t)
 	for _, tt := range []struct {
@@ -19,6 +19,7 @@ func TestEndsAreSynced(t *testing.T) {
 		{"loaded", s.stmts.loaded, "2"}, {"dead", s.stmts.dead, "2"}, {"forget", s.stmts.forget, "2"},
 		{"note", s.stmts.note, "2"}, {"remember", s.stmts.remember, "2"}, {"forget before", s.stmts.forgetBefore, "1"},
 		{"share", s.stmts.share, "2"}, {"revoke", s.stmts.revoke, "2"}, {"prune shares", s.stmts.pruneShares, "1"},
+		{"supersede", s.stmts.supersede, "2"}, {"save query", s.stmts.saveQuery, "2"}, {"delete query", s.stmts.deleteQuery, "2"},
 	} {
 		var got string
 		if err := tt.stmt.db.QueryRowContext(t.Context(), "pragma synchronous").Scan(&got); err != nil {
@@ -54,6 +55,17 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 			order by created desc, rowid desc`, "shares_destination_idx (destination=?)"},
 		{"prune shares", "delete from shares where rowid in (select rowid from shares where expires < ? limit 1000)",
 			"COVERING INDEX shares_expires_idx (expires<?)"},
+		{"supersede", "update queries set last = 0 where destination = ? and name = 'a' and last = 1 returning version",
+			"queries_last_idx (destination=? AND name=?)"},
+		{"delete query", "delete from queries where destination = ? and name = 'a'", "(destination=? AND name=?)"},
+		{"find query", "select " + queryFields + " from queries where destination = ? and name = 'a' and version = 1",
+			"sqlite_autoindex_queries_1 (destination=? AND name=? AND version=?)"},
+		{"last query", "select " + queryFields + " from queries where destination = ? and name = 'a' and last = 1",
+			"queries_last_idx (destination=? AND name=?)"},
+		{"public query", "select " + queryFields + " from queries where public = ? and last = 1 and public <> ''",
+			"queries_public_idx (public=?)"},
+		{"queries", "select " + queryFields + " from queries where destination = ? and last = 1 order by name",
+			"queries_last_idx (destination=?)"},
 	} {
 		if got := plan(t, s.synced, tt.query); !strings.Contains(got, tt.want) || strings.Contains(got, "TEMP B-TREE FOR ORDER") {
 			t.Errorf("%s: got the plan %q, want %s and no sort", tt.name, got, tt.want)
