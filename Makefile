@@ -44,6 +44,10 @@ torture: build ## Kill the server under load for TORTURE (10m) and account for e
 readme: ## Run the README's own commands, offline, in an empty directory
 	./api/scripts/readme.sh
 
+.PHONY: postgrest
+postgrest: build ## Drive /api/rest with the official JavaScript client (wants node and npm)
+	./api/scripts/postgrest.sh
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s)
 	@for pkg in $$($(GO) list ./...); do \

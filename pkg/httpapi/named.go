@@ -136,5 +136,5 @@ func (s *Server) answerNamed(w http.ResponseWriter, r *http.Request, q named.Que
 	if err != nil {
 		return err
 	}
-	return s.send(w, r, asking{q.Destination, q.SQL, args, format})
+	return s.send(w, r, asking{destination: q.Destination, sql: q.SQL, args: args, format: format})
 }

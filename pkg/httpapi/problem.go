@@ -59,14 +59,23 @@ func statusOf(k fault.Kind) int {
 	}
 }
 
-// errMethod marks a route that exists, asked with a method that it does not have.
-var errMethod = errors.New("method not allowed")
+// These mark mistakes that have a status of their own.
+var (
+	errMethod = errors.New("method not allowed") // a route that exists, asked with a method that it does not have
+	errRange  = errors.New("range not satisfiable")
+	errSingle = errors.New("not acceptable") // an answer that does not have the form that was asked for
+)
 
 // problemOf describes err for the caller. What is internal stays inside.
 func problemOf(err error, requestID string) problem {
 	p := problem{Type: "about:blank", Status: statusOf(fault.Of(err)), Detail: fault.TextOf(err), Code: fault.CodeOf(err), RequestID: requestID}
-	if errors.Is(err, errMethod) {
+	switch {
+	case errors.Is(err, errMethod):
 		p.Status, p.Code = http.StatusMethodNotAllowed, "method_not_allowed"
+	case errors.Is(err, errRange):
+		p.Status = http.StatusRequestedRangeNotSatisfiable
+	case errors.Is(err, errSingle):
+		p.Status = http.StatusNotAcceptable
 	}
 	if errors.Is(err, context.DeadlineExceeded) && p.Status == http.StatusInternalServerError {
 		p.Status, p.Code, p.Detail = http.StatusServiceUnavailable, "deadline", "the server did not finish in time"

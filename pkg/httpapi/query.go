@@ -60,6 +60,7 @@ type asking struct {
 	sql         string
 	args        []any
 	format      result.Format
+	status      int // of an answer; 0 is 200
 }
 
 // answer runs a query of the caller's and streams its rows.
@@ -79,7 +80,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, in queryBody, q 
 	if err != nil {
 		return err
 	}
-	return s.send(w, r, asking{callOf(r.Context()).grant.Destination, in.Query, args, format})
+	return s.send(w, r, asking{destination: callOf(r.Context()).grant.Destination, sql: in.Query, args: args, format: format})
 }
 
 // send runs a query and streams its rows.
@@ -89,7 +90,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, a asking) error {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Trailer", rowsTrailer+", "+statusTrailer)
 	h.Set("Vary", "Accept-Encoding")
-	out := &stream{to: &sender{w: w, rc: http.NewResponseController(w), timeout: s.cfg.WriteTimeout}}
+	out := &stream{to: &sender{w: w, rc: http.NewResponseController(w), timeout: s.cfg.WriteTimeout, status: a.status}}
 	if c, ok := s.codings.choose(strings.Join(r.Header["Accept-Encoding"], ",")); ok {
 		h.Set("Content-Encoding", c.name)
 		out.coder = c.take(out.to)

@@ -46,6 +46,7 @@ func TestMethodsThatAPathHasNot(t *testing.T) {
 		"/api/data/query":              "GET, HEAD, POST",
 		"/api/receipts/x":              "GET, HEAD",
 		"/api/data/query/share":        "POST",
+		"/api/rest/x":                  "GET, HEAD",
 		"/api/queries":                 "GET, HEAD, POST",
 		"/api/queries/x":               "DELETE, GET, HEAD, PUT",
 		"/api/query/x":                 "GET, HEAD",

@@ -114,6 +114,7 @@ func (s *Server) routes() {
 	r.Get("/api/query/{name}", s.handle(s.keyed(s.runNamed)))
 	r.Get("/query/{id}", s.handle(s.runPublic))
 	r.Get("/api/openapi.json", s.handle(s.keyed(s.openAPI)))
+	r.Get("/api/rest/{table}", s.handle(s.keyed(s.rest)))
 	r.Get("/api/tables", s.handle(s.keyed(s.listTables)))
 	r.Get("/api/tables/{table}/columns", s.handle(s.keyed(s.tableColumns)))
 	r.Get("/api/tables/{table}/rescued", s.handle(s.keyed(s.listRescued)))
@@ -136,7 +137,7 @@ func (s *Server) cors() func(http.Handler) http.Handler {
 		AllowedOrigins: s.cfg.CORSOrigins,
 		AllowedMethods: []string{"GET", "POST", "PUT", "DELETE", "HEAD"},
 		AllowedHeaders: []string{"*"},
-		ExposedHeaders: []string{"X-Request-Id", replayedHeader, rowsTrailer, statusTrailer, "Retry-After"},
+		ExposedHeaders: []string{"X-Request-Id", "Content-Range", replayedHeader, rowsTrailer, statusTrailer, "Retry-After"},
 		MaxAge:         3600,
 	})
 	return func(next http.Handler) http.Handler {

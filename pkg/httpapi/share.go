@@ -113,7 +113,7 @@ func (s *Server) sharedData(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Content-Disposition", `inline; filename="`+fileName(of.Name)+"."+format.Name+`"`)
-	err = s.send(w, r, asking{of.Destination, of.Query, args, format})
+	err = s.send(w, r, asking{destination: of.Destination, sql: of.Query, args: args, format: format})
 	if err != nil {
 		w.Header().Del("Content-Disposition") // gone already when the answer has begun
 	}

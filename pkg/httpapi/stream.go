@@ -49,6 +49,7 @@ type sender struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
 	timeout time.Duration // of one piece
+	status  int           // to be sent before the first piece; 0 is 200
 }
 
 var _ io.Writer = (*sender)(nil)
@@ -56,6 +57,10 @@ var _ io.Writer = (*sender)(nil)
 func (s *sender) Write(p []byte) (int, error) {
 	if s.timeout > 0 {
 		_ = s.rc.SetWriteDeadline(time.Now().Add(s.timeout)) // a connection without deadlines is a test's
+	}
+	if s.status != 0 {
+		s.w.WriteHeader(s.status)
+		s.status = 0
 	}
 	n, err := s.w.Write(p)
 	return n, gone(err)

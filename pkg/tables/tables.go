@@ -11,6 +11,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/postgrest"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
@@ -102,6 +103,26 @@ func (s *Shape) count(rules destination.Rules, at map[string]int, key string, ro
 
 // number is what a rescued value's key ends with when the row has several of that key: it begins with 2.
 var number = regexp.MustCompile(`#([2-9]|[1-9][0-9]+)$`)
+
+// Speaker is a destination whose SQL a PostgREST request can be written in.
+type Speaker interface{ Dialect() postgrest.Dialect }
+
+// Select gives the SQL of a PostgREST request for rows of table.
+func (t *Tables) Select(ctx context.Context, id string, table schema.Table, r postgrest.Request) (postgrest.Statement, error) {
+	d, err := t.dests.Find(id)
+	if err != nil {
+		return postgrest.Statement{}, err
+	}
+	speaker, ok := d.(Speaker)
+	if !ok {
+		return postgrest.Statement{}, fault.New(fault.Unsupported, "no_rest", "destination %s cannot be asked this way", id)
+	}
+	cols, err := d.Columns(ctx, table)
+	if err != nil {
+		return postgrest.Statement{}, err
+	}
+	return postgrest.Translate(r, table, cols, speaker.Dialect())
+}
 
 // errEnough ends a listing at its limit.
 var errEnough = errors.New("enough")

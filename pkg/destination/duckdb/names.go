@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/scratchdata/scratchdata/pkg/postgrest"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
@@ -65,6 +66,9 @@ func foldFrom(name string, from int) string {
 	}
 	return string(b)
 }
+
+// Dialect is how PostgREST requests are written for the engine.
+func (d *Destination) Dialect() postgrest.Dialect { return postgrest.DuckDB{} }
 
 // quote makes an identifier of any name.
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Drives /api/rest of a server of its own with the official JavaScript client, which npm gets. Wants node, npm, curl and
+# ./scratchdata, as `make postgrest` builds it.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/../.." && pwd)
+client=@supabase/postgrest-js@2.119.1
+
+work=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || { kill -TERM "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; }; rm -rf "$work"' EXIT
+cd "$work"
+cp "$top/api/scripts/postgrest.mjs" .
+npm install --silent --no-audit --no-fund --ignore-scripts "$client" >/dev/null
+port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
+SCRATCH_API_PORT=$port SCRATCH_PROMETHEUS_ENABLED=false "$top/scratchdata" >server.out 2>&1 &
+server=$!
+for _ in $(seq 300); do
+	curl -fsS "http://127.0.0.1:$port/healthcheck" >/dev/null 2>&1 && break
+	kill -0 "$server" 2>/dev/null || { cat server.out; exit 1; }
+	sleep 0.1
+done
+URL="http://127.0.0.1:$port" node --test-reporter=spec postgrest.mjs

@@ -1,0 +1,103 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/scratchdata/scratchdata/pkg/postgrest"
+	"github.com/scratchdata/scratchdata/pkg/result"
+	"github.com/scratchdata/scratchdata/pkg/schema"
+)
+
+// Dialect lets the shelf be asked as PostgREST is.
+func (s *shelf) Dialect() postgrest.Dialect { return postgrest.DuckDB{} }
+
+// restAnswers answers the SQL of requests for the table people, which has the column n, with rows rows of matching ones.
+func restAnswers(t *testing.T, rows map[string]int, matching int) map[string]answer {
+	t.Helper()
+	table, err := schema.ParseTable("people")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cols := []schema.Column{{Name: schema.RowID, Kind: schema.Text}, {Name: schema.BatchFile, Kind: schema.Text}, {Name: "n", Kind: schema.Int}}
+	all := map[string]answer{}
+	for query, n := range rows {
+		stmt, err := postgrest.Translate(postgrest.Request{Query: query, Prefer: "count=exact"}, table, cols, postgrest.DuckDB{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[stmt.SQL] = numbers(n, nil)
+		all[stmt.Count] = one(matching)
+	}
+	return all
+}
+
+// one answers with the number n.
+func one(n int) answer {
+	return func(_ context.Context, out result.Writer) error {
+		return errors.Join(beginNumbers(out), writeNumber(out, n), out.End())
+	}
+}
+
+func TestRest(t *testing.T) {
+	p := newPlant(t, setup{answers: restAnswers(t, map[string]int{"select=n": 3, "select=n&limit=1": 1, "select=n&limit=2&offset=2": 1, "select=n&offset=9": 0}, 3)})
+	p.ship()
+	p.load()
+	p.insert("people?wait=true", `{"n":1}`)
+	for _, tt := range []struct {
+		name, query string
+		headers     []string
+		status      int
+		body        string
+		ranged      string // Content-Range
+	}{
+		{"all", "select=n", nil, 200, threeRows, ""},
+		{"counted", "select=n", []string{"Prefer: count=exact"}, 200, threeRows, "0-2/3"},
+		{"a part", "select=n&limit=1", []string{"Prefer: count=exact"}, 206, "[\n{\"n\":0}\n]\n", "0-0/3"},
+		{"the last part", "select=n&limit=2&offset=2", []string{"Prefer: count=exact"}, 206, "[\n{\"n\":0}\n]\n", "2-2/3"},
+		{"as csv", "select=n&limit=1", []string{"Accept: text/csv"}, 200, "n\r\n0\r\n", ""},
+		{"by format", "select=n&limit=1&format=ndjson", nil, 200, "{\"n\":0}\n", ""},
+		{"one object", "select=n&limit=1", []string{"Accept: application/vnd.pgrst.object+json"}, 200, `{"n":0}`, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p.in(t)
+			r := p.do("GET", "/api/rest/people?"+tt.query, "", tt.headers...)
+			if r.status != tt.status || r.body != tt.body || r.header.Get("Content-Range") != tt.ranged {
+				t.Errorf("got %d %q, Content-Range %q, want %d %q, %q", r.status, r.body, r.header.Get("Content-Range"), tt.status, tt.body, tt.ranged)
+			}
+		})
+	}
+	r := p.do("HEAD", "/api/rest/people?select=n&limit=1", "", "Prefer: count=exact")
+	if r.status != http.StatusPartialContent || r.header.Get("Content-Range") != "0-0/3" || r.body != "" {
+		t.Errorf("HEAD: got %d %v", r.status, r.header)
+	}
+}
+
+func TestRestRefuses(t *testing.T) {
+	p := newPlant(t, setup{answers: restAnswers(t, map[string]int{"select=n": 3, "select=n&offset=9": 0}, 3)})
+	p.ship()
+	p.load()
+	p.insert("people?wait=true", `{"n":1}`)
+	for _, tt := range []struct {
+		name, path string
+		headers    []string
+		status     int
+		code       string
+	}{
+		{"no such table", "nobody?n=eq.1", nil, 404, "unknown_table"},
+		{"a bad table", "a'b?n=eq.1", nil, 400, "bad_table_name"},
+		{"no such column", "people?m=eq.1", nil, 400, "unknown_column"},
+		{"no such operator", "people?n=is1.5", nil, 400, "unknown_operator"},
+		{"no such format", "people?select=n&format=xml", nil, 400, "unknown_format"},
+		{"past the end", "people?select=n&offset=9", []string{"Prefer: count=exact"}, 416, "range_not_satisfiable"},
+		{"several rows as one", "people?select=n", []string{"Accept: application/vnd.pgrst.object+json"}, 406, "not_one_row"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p.in(t)
+			wantProblem(t, p.do("GET", "/api/rest/"+tt.path, "", tt.headers...), tt.status, tt.code)
+		})
+	}
+	wantProblem(t, p.send("GET", "/api/rest/people?select=n", nil), http.StatusUnauthorized, "no_key")
+}
