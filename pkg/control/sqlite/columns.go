@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -38,33 +37,25 @@ func (v columns) Note(ctx context.Context, cols []control.Column) error {
 
 // List implements control.Columns.
 func (v columns) List(ctx context.Context, destination string, table schema.Table) ([]control.Column, error) {
-	list, err := v.list(ctx, destination, table)
+	list, err := listOf(ctx, v.s.stmts.noted, scanColumn, destination, table.String())
 	if err != nil {
 		return nil, v.s.failed("list columns of table "+table.String(), err)
+	}
+	for i := range list {
+		list[i].Destination, list[i].Table = destination, table
 	}
 	return list, nil
 }
 
-func (v columns) list(ctx context.Context, destination string, table schema.Table) (list []control.Column, err error) {
-	rows, err := v.s.stmts.noted.QueryContext(ctx, destination, table.String())
-	if err != nil {
-		return nil, err
+func scanColumn(row row) (c control.Column, err error) {
+	var kind string
+	var made int64
+	if err := row.Scan(&c.Name, &kind, &c.Batch, &made); err != nil {
+		return c, err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		c := control.Column{Destination: destination, Table: table}
-		var kind string
-		var made int64
-		if err := rows.Scan(&c.Name, &kind, &c.Batch, &made); err != nil {
-			return nil, err
-		}
-		if c.Kind, err = parseKind(kind); err != nil {
-			return nil, err
-		}
-		c.Made = time.UnixMicro(made).UTC()
-		list = append(list, c)
-	}
-	return list, rows.Err()
+	c.Made = time.UnixMicro(made).UTC()
+	c.Kind, err = parseKind(kind)
+	return c, err
 }
 
 // parseKind reads a kind's name. Kinds are kept by name, as their numbers may change with the program.

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/fault"
@@ -12,19 +11,7 @@ type dead struct{ s *store }
 
 // List implements control.Dead.
 func (v dead) List(ctx context.Context, destination string) (list []control.Batch, err error) {
-	rows, err := v.s.stmts.list.QueryContext(ctx, destination)
-	if err != nil {
-		return nil, v.s.failed("list dead batches", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		b, err := scan(rows)
-		if err != nil {
-			return nil, v.s.failed("list dead batches", err)
-		}
-		list = append(list, b)
-	}
-	if err := rows.Err(); err != nil {
+	if list, err = listOf(ctx, v.s.stmts.list, scan, destination); err != nil {
 		return nil, v.s.failed("list dead batches", err)
 	}
 	return list, nil

@@ -76,27 +76,11 @@ func (v queries) FindPublic(ctx context.Context, public string) (control.NamedQu
 
 // List implements control.Queries.
 func (v queries) List(ctx context.Context, destination string) ([]control.NamedQuery, error) {
-	list, err := v.list(ctx, destination)
+	list, err := listOf(ctx, v.s.stmts.queries, scanQuery, destination)
 	if err != nil {
 		return nil, v.s.failed("list queries of destination "+destination, err)
 	}
 	return list, nil
-}
-
-func (v queries) list(ctx context.Context, destination string) (list []control.NamedQuery, err error) {
-	rows, err := v.s.stmts.queries.QueryContext(ctx, destination)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		q, err := scanQuery(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, q)
-	}
-	return list, rows.Err()
 }
 
 // Delete implements control.Queries.
@@ -116,7 +100,7 @@ func unknownQuery(destination, name string) error {
 }
 
 // scanQuery reads queryFields.
-func scanQuery(row interface{ Scan(dest ...any) error }) (q control.NamedQuery, err error) {
+func scanQuery(row row) (q control.NamedQuery, err error) {
 	var saved int64
 	err = row.Scan(&q.Destination, &q.Name, &q.Version, &q.Description, &q.Query, &q.Params, &q.Public, &q.Fixed, &saved)
 	if err != nil {

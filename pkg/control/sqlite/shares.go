@@ -40,27 +40,11 @@ func (v shares) Find(ctx context.Context, id string) (control.Share, error) {
 
 // List implements control.Shares.
 func (v shares) List(ctx context.Context, destination string, now time.Time) ([]control.Share, error) {
-	list, err := v.list(ctx, destination, now)
+	list, err := listOf(ctx, v.s.stmts.shares, scanShare, destination, now.UnixMicro())
 	if err != nil {
 		return nil, v.s.failed("list shares of destination "+destination, err)
 	}
 	return list, nil
-}
-
-func (v shares) list(ctx context.Context, destination string, now time.Time) (list []control.Share, err error) {
-	rows, err := v.s.stmts.shares.QueryContext(ctx, destination, now.UnixMicro())
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		s, err := scanShare(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, s)
-	}
-	return list, rows.Err()
 }
 
 // Revoke implements control.Shares.
@@ -76,7 +60,7 @@ func (v shares) Revoke(ctx context.Context, destination, id string) error {
 }
 
 // scanShare reads shareFields.
-func scanShare(row interface{ Scan(dest ...any) error }) (s control.Share, err error) {
+func scanShare(row row) (s control.Share, err error) {
 	var created, expires int64
 	err = row.Scan(&s.ID, &s.Destination, &s.Key, &s.Name, &s.Query, &s.Params, &created, &expires)
 	if err != nil {

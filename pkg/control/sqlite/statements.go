@@ -152,7 +152,7 @@ func (s *store) ofQueries() []prepared {
 }
 
 // scan reads one batch.
-func scan(row interface{ Scan(dest ...any) error }) (b control.Batch, err error) {
+func scan(row row) (b control.Batch, err error) {
 	var table string
 	var created, settled sql.NullInt64
 	err = row.Scan(&b.ID, &b.Destination, &table, &b.State, &b.Rows, &b.Bytes, &b.Rescued, &b.Attempts, &b.Reason,
