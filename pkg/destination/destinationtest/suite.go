@@ -222,6 +222,9 @@ func textOf(v *vector.Vector, i int) string {
 	case vector.Text, vector.JSON, vector.Blob:
 		return strings.Clone(v.Texts[i])
 	case vector.Decimal:
+		if v.Ints == nil {
+			return fmt.Sprintf("%d*2^64+%de-%d", v.Wides[i].Hi, v.Wides[i].Lo, v.Type.Scale)
+		}
 		return strconv.FormatInt(v.Ints[i], 10) + "e-" + strconv.Itoa(v.Type.Scale)
 	case vector.Date:
 		return time.Unix(v.Ints[i]*24*60*60, 0).UTC().Format(time.DateOnly)

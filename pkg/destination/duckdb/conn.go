@@ -89,9 +89,9 @@ func (c *conn) within(ctx context.Context, begin, end string, do func() error) e
 	if err := c.exec(begin); err != nil {
 		return err
 	}
-	unwatch := c.interruptAfter(ctx)
-	err := do()
-	unwatch()
+	c.broken = true // until do returns: should it panic, its transaction stays open
+	err := c.watched(ctx, do)
+	c.broken = false
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -108,6 +108,12 @@ func (c *conn) within(ctx context.Context, begin, end string, do func() error) e
 		return errors.Join(err, fmt.Errorf("take the transaction back: %w", rerr))
 	}
 	return err
+}
+
+// watched runs do, and interrupts what the engine is doing when ctx ends.
+func (c *conn) watched(ctx context.Context, do func() error) error {
+	defer c.interruptAfter(ctx)()
+	return do()
 }
 
 // The statements around a transaction.

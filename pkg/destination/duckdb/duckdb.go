@@ -74,8 +74,8 @@ func (d *Destination) call(ctx context.Context, do func(*engine) error) error {
 	if err != nil {
 		return err
 	}
+	defer func() { e.done(err) }() // also when do panics: Close waits for it
 	err = do(e)
-	e.done(err)
 	return err
 }
 

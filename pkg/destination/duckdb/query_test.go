@@ -13,6 +13,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
 	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
 // sql runs statements of ours on the writer, as a person would who opens the file by hand.
@@ -353,4 +354,31 @@ func (p *pausing) End() error {
 	p.at <- struct{}{}
 	<-p.until
 	return nil
+}
+
+// panicking is a writer with a mistake.
+type panicking struct{ destinationtest.Rows }
+
+func (*panicking) Write(*vector.Batch) error { panic("a mistake") }
+
+// A writer that panics takes nothing with it: its connection is not used again, and Close does not wait for it.
+func TestQueryPanics(t *testing.T) {
+	d := open(t)
+	for range 2 * queryConnections {
+		func() {
+			defer func() {
+				if got := recover(); got != "a mistake" {
+					t.Errorf("got the panic %v", got)
+				}
+			}()
+			err := d.Query(t.Context(), "SELECT 1", nil, &panicking{})
+			t.Errorf("got %v, want a panic", err)
+		}()
+	}
+	if got := d.ask(t, "SELECT 1"); !slices.Equal(got, []string{"1"}) {
+		t.Errorf("afterwards: got %q", got)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
 }
