@@ -41,7 +41,7 @@ type server struct {
 	control control.Store
 	queue   queue.Queue
 	blobs   blobstore.Store
-	dests   destination.Set
+	dests   *destination.Set
 	writer  *ingest.Writer     // nil when uploads are off
 	workers *transport.Workers // nil when they are off
 
@@ -53,7 +53,7 @@ type server struct {
 // open opens everything and starts nothing. What was opened before a failure is closed again.
 func open(ctx context.Context, cfg config.Config, log *slog.Logger) (*server, error) {
 	s := &server{cfg: cfg, log: log, drivers: builtin.List(cfg.DataDir), registry: prometheus.NewRegistry(),
-		dests: make(destination.Set)}
+		dests: destination.NewSet(nil)}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.moving = transport.NewMetrics(s.registry)
 	for _, step := range []func(context.Context) error{
@@ -140,14 +140,16 @@ func (s *server) stores(ctx context.Context) (err error) {
 }
 
 func (s *server) destinations(ctx context.Context) error {
+	s.later(s.dests)
 	for i := range s.cfg.Destinations {
 		c := &s.cfg.Destinations[i]
 		d, err := s.drivers.Destinations.Open(ctx, c.Type, &c.Settings, s.log.With("destination", c.ID))
 		if err != nil {
 			return fmt.Errorf("open destination %s: %w", c.ID, err)
 		}
-		s.later(d)
-		s.dests[c.ID] = d
+		if err := s.dests.Add(c.ID, d); err != nil {
+			return errors.Join(err, d.Close())
+		}
 	}
 	return nil
 }

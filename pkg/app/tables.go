@@ -19,7 +19,7 @@ func OpenTables(ctx context.Context, cfg config.Config, log *slog.Logger) (t *ta
 	if _, err := os.Stat(cfg.DataDir); err != nil {
 		return nil, nil, fmt.Errorf("find the data folder: %w", err)
 	}
-	s := &server{cfg: cfg, log: log, drivers: builtin.List(cfg.DataDir), dests: make(destination.Set)}
+	s := &server{cfg: cfg, log: log, drivers: builtin.List(cfg.DataDir), dests: destination.NewSet(nil)}
 	if s.control, err = s.drivers.Databases.Open(ctx, cfg.Database.Type, &cfg.Database.Settings, log); err != nil {
 		return nil, nil, fmt.Errorf("open the database: %w", err)
 	}

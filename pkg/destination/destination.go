@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 
-	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/result"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
@@ -115,15 +114,3 @@ type Restored struct {
 
 // ErrRescueColumn says that a value did not fit and the table has no column __rescued to keep it. Nothing was loaded.
 var ErrRescueColumn = errors.New("the table needs the column " + schema.Rescued)
-
-// Set is the open destinations by id.
-type Set map[string]Destination
-
-// Find returns the destination id, or fault.NotFound.
-func (s Set) Find(id string) (Destination, error) {
-	d, ok := s[id]
-	if !ok {
-		return nil, fault.New(fault.NotFound, "unknown_destination", "no destination has the id %q", id)
-	}
-	return d, nil
-}

@@ -61,7 +61,7 @@ type plant struct {
 	dir      string // the writer's folder is dir/ingest
 	one, two *shelf
 	archive  *archive // over one, if it rescues
-	dests    destination.Set
+	dests    *destination.Set
 	log      *logLines
 	logger   *slog.Logger
 	registry *prometheus.Registry
@@ -84,11 +84,12 @@ func newPlant(t *testing.T, s setup) *plant {
 		registry: prometheus.NewRegistry(), written: make(chan struct{})}
 	p.logger = slog.New(withRequestID{slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})})
 	p.moving = transport.NewMetrics(p.registry)
-	p.dests = destination.Set{"1": p.one, "2": p.two}
+	dests := destination.ByID{"1": p.one, "2": p.two}
 	if s.rescues {
 		p.archive = newArchive(p.one)
-		p.dests["1"] = p.archive
+		dests["1"] = p.archive
 	}
+	p.dests = destination.NewSet(dests)
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.openStores()
 	p.openWriter(s)

@@ -5,17 +5,16 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
 // Check says what is wrong with sql, without its answer.
 func (r *Runner) Check(ctx context.Context, dest, sql string, args []any) error {
-	d, err := r.dests.Find(dest)
-	if err != nil {
-		return err
+	if !r.dests.Has(dest) {
+		return destination.Unknown(dest)
 	}
-	err = r.run(ctx, dest, func(ctx context.Context) error { return d.Query(ctx, First(sql, 0), args, nowhere{}) })
-	if err != nil {
+	if err := r.run(ctx, dest, First(sql, 0), args, nowhere{}); err != nil {
 		return fmt.Errorf("check a query of %s: %w", dest, err)
 	}
 	return nil

@@ -22,7 +22,7 @@ func TestCheckAsksForNoRows(t *testing.T) {
 		sql, given = text, args
 		return numbers(2).query(ctx, text, args, out)
 	}}
-	r, _ := runner(query.DefaultLimits(), destination.Set{"1": d})
+	r, _ := runner(query.DefaultLimits(), destination.ByID{"1": d})
 	if err := r.Check(t.Context(), "1", "select $n; -- of all\n;", []any{destination.Named{Name: "n", Value: 5}}); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestCheckAsksForNoRows(t *testing.T) {
 		t.Errorf("asked %q with %v, want %q", sql, given, want)
 	}
 	wrong := fault.New(fault.Invalid, "bad_sql", "no such table")
-	r, _ = runner(query.DefaultLimits(), destination.Set{"1": failing(wrong)})
+	r, _ = runner(query.DefaultLimits(), destination.ByID{"1": failing(wrong)})
 	if err := r.Check(t.Context(), "1", "select 1", nil); !errors.Is(err, fault.Invalid) {
 		t.Errorf("got %v, want %v", err, wrong)
 	}
@@ -42,7 +42,7 @@ func TestCheckAsksForNoRows(t *testing.T) {
 // A check is a query like others: it has their time.
 func TestCheckHasTheLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := runner(query.Limits{Timeout: time.Second, Concurrent: 1}, destination.Set{"1": stuck()})
+		r, _ := runner(query.Limits{Timeout: time.Second, Concurrent: 1}, destination.ByID{"1": stuck()})
 		if err := r.Check(t.Context(), "1", "select 1", nil); fault.CodeOf(err) != "query_timeout" {
 			t.Errorf("got %v, want query_timeout", err)
 		}

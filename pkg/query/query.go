@@ -35,7 +35,7 @@ func DefaultLimits() Limits { return Limits{Timeout: 5 * time.Minute, Concurrent
 // Runner runs queries. Safe for concurrent use.
 type Runner struct {
 	limits  Limits
-	dests   destination.Set
+	dests   *destination.Set
 	log     *slog.Logger
 	metrics *Metrics
 
@@ -44,7 +44,7 @@ type Runner struct {
 }
 
 // New makes a Runner over dests.
-func New(l Limits, dests destination.Set, log *slog.Logger, m *Metrics) *Runner {
+func New(l Limits, dests *destination.Set, log *slog.Logger, m *Metrics) *Runner {
 	return &Runner{limits: l, dests: dests, log: log, metrics: m, slots: map[string]chan struct{}{}}
 }
 
@@ -52,13 +52,12 @@ func New(l Limits, dests destination.Set, log *slog.Logger, m *Metrics) *Runner 
 // number of rows. After an error what went to w is not a whole answer; nothing went to w when the query failed before
 // its first row.
 func (r *Runner) Run(ctx context.Context, dest, sql string, args []any, f result.Format, w io.Writer) (int64, error) {
-	d, err := r.dests.Find(dest)
-	if err != nil {
-		return 0, err
+	if !r.dests.Has(dest) {
+		return 0, destination.Unknown(dest)
 	}
 	start := time.Now()
 	out := newMeter(r.limits, f, w)
-	err = r.run(ctx, dest, func(ctx context.Context) error { return d.Query(ctx, sql, args, out) })
+	err := r.run(ctx, dest, sql, args, out)
 	if out.err != nil {
 		err = out.err // it is why the destination stopped, whatever it made of it
 	}
@@ -74,14 +73,17 @@ func (r *Runner) Run(ctx context.Context, dest, sql string, args []any, f result
 	return out.rows, nil
 }
 
-// run calls query within the limits on time and concurrency.
-func (r *Runner) run(ctx context.Context, dest string, query func(context.Context) error) error {
+// run asks within the limits on time and concurrency.
+func (r *Runner) run(ctx context.Context, dest, sql string, args []any, out result.Writer) error {
 	free, err := r.enter(ctx, dest)
 	if err != nil {
 		return err
 	}
 	defer free()
 	defer r.metrics.running(dest)()
+	query := func(ctx context.Context) error {
+		return r.dests.Use(ctx, dest, func(d destination.Destination) error { return d.Query(ctx, sql, args, out) })
+	}
 	if r.limits.Timeout <= 0 {
 		return query(ctx)
 	}

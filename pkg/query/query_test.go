@@ -64,9 +64,9 @@ func failing(err error) asked {
 	return asked{query: func(context.Context, string, []any, result.Writer) error { return err }}
 }
 
-func runner(l query.Limits, dests destination.Set) (*query.Runner, *prometheus.Registry) {
+func runner(l query.Limits, dests destination.ByID) (*query.Runner, *prometheus.Registry) {
 	reg := prometheus.NewRegistry()
-	return query.New(l, dests, slog.New(slog.DiscardHandler), query.NewMetrics(reg)), reg
+	return query.New(l, destination.NewSet(dests), slog.New(slog.DiscardHandler), query.NewMetrics(reg)), reg
 }
 
 func ndjson(t *testing.T) result.Format {
@@ -95,7 +95,7 @@ func TestRunGivesRows(t *testing.T) {
 		sql, args = s, a
 		return inner(ctx, s, a, out)
 	}
-	r, reg := runner(query.DefaultLimits(), destination.Set{"1": d})
+	r, reg := runner(query.DefaultLimits(), destination.ByID{"1": d})
 	var out bytes.Buffer
 	rows, err := r.Run(t.Context(), "1", "select n", []any{7}, ndjson(t), &out)
 	if err != nil || rows != 3 {
@@ -147,7 +147,7 @@ func TestFailuresKeepTheirKind(t *testing.T) {
 		{"two words", fault.NotFound, fault.NotFound, "not_found"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, reg := runner(query.DefaultLimits(), destination.Set{"1": failing(tt.err)})
+			r, reg := runner(query.DefaultLimits(), destination.ByID{"1": failing(tt.err)})
 			var out bytes.Buffer
 			rows, err := r.Run(t.Context(), "1", "select 1", nil, ndjson(t), &out)
 			if !errors.Is(err, tt.err) || fault.Of(err) != tt.kind || rows != 0 || out.Len() != 0 {
@@ -158,7 +158,7 @@ func TestFailuresKeepTheirKind(t *testing.T) {
 			}
 		})
 	}
-	r, _ := runner(query.DefaultLimits(), destination.Set{})
+	r, _ := runner(query.DefaultLimits(), destination.ByID{})
 	_, err := r.Run(t.Context(), "9", "select 1", nil, ndjson(t), io.Discard)
 	wantFault(t, err, fault.NotFound, "unknown_destination", `"9"`)
 }
@@ -201,7 +201,7 @@ func TestLimitsOnTheAnswer(t *testing.T) {
 		{"a byte too many at the end", query.Limits{Bytes: 79}, []int{6, 4}, 10, 48, "79 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, reg := runner(tt.limits, destination.Set{"1": numbers(tt.sizes...)})
+			r, reg := runner(tt.limits, destination.ByID{"1": numbers(tt.sizes...)})
 			var out bytes.Buffer
 			rows, err := r.Run(t.Context(), "1", "select 1", nil, ndjson(t), &out)
 			if rows != tt.rows || out.Len() != tt.sent {
@@ -231,14 +231,14 @@ func TestTheWritersErrorIsTheReason(t *testing.T) {
 		}
 		return nil
 	}
-	r, _ := runner(query.Limits{Rows: 1}, destination.Set{"1": d})
+	r, _ := runner(query.Limits{Rows: 1}, destination.ByID{"1": d})
 	_, err := r.Run(t.Context(), "1", "select 1", nil, ndjson(t), io.Discard)
 	wantFault(t, err, fault.Unprocessable, "result_too_large", "1 rows")
 }
 
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, reg := runner(query.Limits{Timeout: 90 * time.Second}, destination.Set{"1": stuck()})
+		r, reg := runner(query.Limits{Timeout: 90 * time.Second}, destination.ByID{"1": stuck()})
 		start := time.Now()
 		_, err := r.Run(t.Context(), "1", "select 1", nil, ndjson(t), io.Discard)
 		wantFault(t, err, fault.Unprocessable, "query_timeout", "1m30s")
@@ -253,7 +253,7 @@ func TestTimeout(t *testing.T) {
 
 func TestCallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, reg := runner(query.DefaultLimits(), destination.Set{"1": stuck()})
+		r, reg := runner(query.DefaultLimits(), destination.ByID{"1": stuck()})
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		_, err := r.Run(ctx, "1", "select 1", nil, ndjson(t), io.Discard)
@@ -302,7 +302,7 @@ func TestFullDestination(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d, open := gate()
 				opened := sync.OnceFunc(open)
-				r, _ := runner(query.Limits{Concurrent: 2}, destination.Set{"1": d, "2": numbers(1)})
+				r, _ := runner(query.Limits{Concurrent: 2}, destination.ByID{"1": d, "2": numbers(1)})
 				var others sync.WaitGroup
 				for range 2 {
 					others.Go(func() {
@@ -342,7 +342,7 @@ func TestNeverMoreThanConcurrent(t *testing.T) {
 		}
 		return nil
 	}}
-	r, reg := runner(query.Limits{Concurrent: limit}, destination.Set{"1": d})
+	r, reg := runner(query.Limits{Concurrent: limit}, destination.ByID{"1": d})
 	var all sync.WaitGroup
 	for range callers {
 		all.Go(func() {
@@ -365,8 +365,8 @@ func TestNeverMoreThanConcurrent(t *testing.T) {
 func TestLogsHaveNoSQLAndNoValue(t *testing.T) {
 	var logs bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	dests := destination.Set{"1": failing(fault.New(fault.Invalid, "invalid_sql", "cannot cast 'hunter2'")), "2": numbers(5)}
-	r := query.New(query.DefaultLimits(), dests, log, query.NewMetrics(prometheus.NewRegistry()))
+	dests := destination.ByID{"1": failing(fault.New(fault.Invalid, "invalid_sql", "cannot cast 'hunter2'")), "2": numbers(5)}
+	r := query.New(query.DefaultLimits(), destination.NewSet(dests), log, query.NewMetrics(prometheus.NewRegistry()))
 	for id := range dests {
 		_, err := r.Run(t.Context(), id, "select 'hunter2'", []any{"hunter2"}, ndjson(t), io.Discard)
 		if (err != nil) != (id == "1") {

@@ -18,23 +18,23 @@ import (
 
 // Tables looks after the tables of all destinations. Safe for concurrent use.
 type Tables struct {
-	dests destination.Set
+	dests *destination.Set
 	notes control.Columns
 	log   *slog.Logger
 }
 
 // New returns the tables of dests, of whose columns notes knows which batches made them.
-func New(dests destination.Set, notes control.Columns, log *slog.Logger) *Tables {
+func New(dests *destination.Set, notes control.Columns, log *slog.Logger) *Tables {
 	return &Tables{dests: dests, notes: notes, log: log}
 }
 
 // List gives the tables of the destination id, sorted.
-func (t *Tables) List(ctx context.Context, id string) ([]schema.Table, error) {
-	d, err := t.dests.Find(id)
-	if err != nil {
-		return nil, err
-	}
-	return d.Tables(ctx)
+func (t *Tables) List(ctx context.Context, id string) (list []schema.Table, err error) {
+	err = t.dests.Use(ctx, id, func(d destination.Destination) error {
+		list, err = d.Tables(ctx)
+		return err
+	})
+	return list, err
 }
 
 // Column is what is known of one column.
@@ -55,11 +55,15 @@ type Shape struct {
 }
 
 // Shape gives what is known of table, or fault.NotFound.
-func (t *Tables) Shape(ctx context.Context, id string, table schema.Table) (Shape, error) {
-	d, err := t.dests.Find(id)
-	if err != nil {
-		return Shape{}, err
-	}
+func (t *Tables) Shape(ctx context.Context, id string, table schema.Table) (shape Shape, err error) {
+	err = t.dests.Use(ctx, id, func(d destination.Destination) error {
+		shape, err = t.shape(ctx, id, d, table)
+		return err
+	})
+	return shape, err
+}
+
+func (t *Tables) shape(ctx context.Context, id string, d destination.Destination, table schema.Table) (Shape, error) {
 	cols, err := d.Columns(ctx, table)
 	if err != nil {
 		return Shape{}, err
@@ -108,20 +112,20 @@ var number = regexp.MustCompile(`#([2-9]|[1-9][0-9]+)$`)
 type Speaker interface{ Dialect() postgrest.Dialect }
 
 // Select gives the SQL of a PostgREST request for rows of table.
-func (t *Tables) Select(ctx context.Context, id string, table schema.Table, r postgrest.Request) (postgrest.Statement, error) {
-	d, err := t.dests.Find(id)
-	if err != nil {
-		return postgrest.Statement{}, err
-	}
-	speaker, ok := d.(Speaker)
-	if !ok {
-		return postgrest.Statement{}, fault.New(fault.Unsupported, "no_rest", "destination %s cannot be asked this way", id)
-	}
-	cols, err := d.Columns(ctx, table)
-	if err != nil {
-		return postgrest.Statement{}, err
-	}
-	return postgrest.Translate(r, table, cols, speaker.Dialect())
+func (t *Tables) Select(ctx context.Context, id string, table schema.Table, r postgrest.Request) (stmt postgrest.Statement, err error) {
+	err = t.dests.Use(ctx, id, func(d destination.Destination) error {
+		speaker, ok := d.(Speaker)
+		if !ok {
+			return fault.New(fault.Unsupported, "no_rest", "destination %s cannot be asked this way", id)
+		}
+		cols, err := d.Columns(ctx, table)
+		if err != nil {
+			return err
+		}
+		stmt, err = postgrest.Translate(r, table, cols, speaker.Dialect())
+		return err
+	})
+	return stmt, err
 }
 
 // errEnough ends a listing at its limit.
@@ -139,18 +143,16 @@ const maxListed = 16 << 20
 // Rescued gives up to limit rows of table that have rescued values, fewer if they are very large, and whether there are
 // more.
 func (t *Tables) Rescued(ctx context.Context, id string, table schema.Table, limit int) (rows []Rescued, more bool, err error) {
-	r, err := t.rescuer(id)
-	if err != nil {
-		return nil, false, err
-	}
 	size := 0
-	err = r.Rescued(ctx, table, func(rowID, object string) error {
-		if len(rows) == limit || size > maxListed {
-			return errEnough
-		}
-		size += len(object)
-		rows = append(rows, Rescued{rowID, object})
-		return nil
+	err = t.rescuer(ctx, id, func(r destination.Rescuer) error {
+		return r.Rescued(ctx, table, func(rowID, object string) error {
+			if len(rows) == limit || size > maxListed {
+				return errEnough
+			}
+			size += len(object)
+			rows = append(rows, Rescued{rowID, object})
+			return nil
+		})
 	})
 	if errors.Is(err, errEnough) {
 		return rows, true, nil
@@ -159,11 +161,7 @@ func (t *Tables) Rescued(ctx context.Context, id string, table schema.Table, lim
 }
 
 // Replay puts the rescued values of table that their columns can hold by now into these.
-func (t *Tables) Replay(ctx context.Context, id string, table schema.Table) (destination.Restored, error) {
-	r, err := t.rescuer(id)
-	if err != nil {
-		return destination.Restored{}, err
-	}
+func (t *Tables) Replay(ctx context.Context, id string, table schema.Table) (did destination.Restored, err error) {
 	notes, err := t.notes.List(ctx, id, table)
 	if err != nil {
 		return destination.Restored{}, err
@@ -172,7 +170,10 @@ func (t *Tables) Replay(ctx context.Context, id string, table schema.Table) (des
 	for _, n := range notes {
 		was[n.Name] = n.Kind
 	}
-	did, err := r.Restore(ctx, table, was)
+	err = t.rescuer(ctx, id, func(r destination.Rescuer) error {
+		did, err = r.Restore(ctx, table, was)
+		return err
+	})
 	if err == nil {
 		t.log.InfoContext(ctx, "rescued values replayed", "destination", id, "table", table.String(), "rows", did.Rows,
 			"values", did.Values, "left", did.Left)
@@ -180,14 +181,12 @@ func (t *Tables) Replay(ctx context.Context, id string, table schema.Table) (des
 	return did, err
 }
 
-func (t *Tables) rescuer(id string) (destination.Rescuer, error) {
-	d, err := t.dests.Find(id)
-	if err != nil {
-		return nil, err
-	}
-	r, ok := d.(destination.Rescuer)
-	if !ok {
-		return nil, fault.New(fault.Unsupported, "no_rescue", "destination %s cannot change rows", id)
-	}
-	return r, nil
+func (t *Tables) rescuer(ctx context.Context, id string, do func(destination.Rescuer) error) error {
+	return t.dests.Use(ctx, id, func(d destination.Destination) error {
+		r, ok := d.(destination.Rescuer)
+		if !ok {
+			return fault.New(fault.Unsupported, "no_rescue", "destination %s cannot change rows", id)
+		}
+		return do(r)
+	})
 }

@@ -131,8 +131,8 @@ func newRescuing(b base) rescuing {
 	return rescuing{base: b, asked: new(int), was: new(map[string]schema.Kind)}
 }
 
-func newTables(dests destination.Set, n control.Columns) *Tables {
-	return New(dests, n, slog.New(slog.DiscardHandler))
+func newTables(dests destination.ByID, n control.Columns) *Tables {
+	return New(destination.NewSet(dests), n, slog.New(slog.DiscardHandler))
 }
 
 // A rescued value counts for the column that its key means to the database.
@@ -157,7 +157,7 @@ func TestShapeCountsRescuedValues(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newRescuing(newBase(t, tt.columns...))
 			d.counts = tt.counts
-			shape, err := newTables(destination.Set{"1": d}, notes{}).Shape(t.Context(), "1", events)
+			shape, err := newTables(destination.ByID{"1": d}, notes{}).Shape(t.Context(), "1", events)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,7 +178,7 @@ func TestShapeCountsRescuedValues(t *testing.T) {
 func TestShapeHasWhatWasNoted(t *testing.T) {
 	n := notes{list: []control.Column{noted("1", "A b", schema.Int), noted("1", "gone", schema.Int), noted("2", "other", schema.Int)}}
 	d := newBase(t, "a_B", "other")
-	shape, err := newTables(destination.Set{"1": d}, n).Shape(t.Context(), "1", events) // which is no Rescuer
+	shape, err := newTables(destination.ByID{"1": d}, n).Shape(t.Context(), "1", events) // which is no Rescuer
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestRescuedStopsAtTheLimit(t *testing.T) {
 		for i := range tt.rows {
 			d.rows = append(d.rows, Rescued{fmt.Sprint(i), "{}"})
 		}
-		rows, more, err := newTables(destination.Set{"1": d}, notes{}).Rescued(t.Context(), "1", events, tt.limit)
+		rows, more, err := newTables(destination.ByID{"1": d}, notes{}).Rescued(t.Context(), "1", events, tt.limit)
 		if err != nil || len(rows) != tt.got || more != tt.more || *d.asked != tt.asked {
 			t.Errorf("%d of %d: got %d rows, more %v, %v, with %d read; want %+v", tt.limit, tt.rows, len(rows), more, err, *d.asked, tt)
 		}
@@ -222,7 +222,7 @@ func TestRescuedStopsAtItsSize(t *testing.T) {
 	for i := range 5 {
 		d.rows = append(d.rows, Rescued{fmt.Sprint(i), large})
 	}
-	rows, more, err := newTables(destination.Set{"1": d}, notes{}).Rescued(t.Context(), "1", events, 100)
+	rows, more, err := newTables(destination.ByID{"1": d}, notes{}).Rescued(t.Context(), "1", events, 100)
 	if err != nil || len(rows) != 2 || !more {
 		t.Errorf("got %d rows, more %v, %v, want 2 and more", len(rows), more, err)
 	}
@@ -232,7 +232,7 @@ func TestReplayKnowsTheFirstKinds(t *testing.T) {
 	var log bytes.Buffer
 	d := newRescuing(newBase(t))
 	n := notes{list: []control.Column{noted("1", "a", schema.Int), noted("1", "b", schema.Date), noted("2", "c", schema.Int)}}
-	tables := New(destination.Set{"1": d}, n, slog.New(slog.NewTextHandler(&log, nil)))
+	tables := New(destination.NewSet(destination.ByID{"1": d}), n, slog.New(slog.NewTextHandler(&log, nil)))
 	did, err := tables.Replay(t.Context(), "1", events)
 	if want := (destination.Restored{Rows: 1, Values: 2, Left: 3}); err != nil || did != want {
 		t.Errorf("got %+v, %v, want %+v", did, err, want)
@@ -264,7 +264,7 @@ func TestWhatFails(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			*well.was = nil
-			tables := New(destination.Set{"1": tt.dest}, tt.notes, slog.New(slog.NewTextHandler(&log, nil)))
+			tables := New(destination.NewSet(destination.ByID{"1": tt.dest}), tt.notes, slog.New(slog.NewTextHandler(&log, nil)))
 			got := make(map[string]error)
 			_, got["list"] = tables.List(t.Context(), tt.id)
 			_, got["shape"] = tables.Shape(t.Context(), tt.id, tt.table)

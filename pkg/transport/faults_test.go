@@ -65,7 +65,7 @@ func caseName(kind, op string, skip int, before []string, lost, crash bool) stri
 
 func surviveFaults(t *testing.T, kind string, faults []scripted) {
 	s := newShelf()
-	p := newPlant(t, kind, destination.Set{"1": s})
+	p := newPlant(t, kind, destination.ByID{"1": s})
 	p.open(newScript(faults...))
 	var receipts []string
 	for range 3 {

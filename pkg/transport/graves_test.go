@@ -18,7 +18,7 @@ func deadPlant(t *testing.T, kind string, s *shelf, f func(t *testing.T, p *plan
 	t.Helper()
 	mend := poison(s, errInvalid)
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlant(t, kind, destination.Set{"1": s})
+		p := newPlant(t, kind, destination.ByID{"1": s})
 		p.open(newScript())
 		p.start()
 		receipt := p.insert("1", "poison", 7)
@@ -52,7 +52,7 @@ func TestGravesKeepDestinationsApart(t *testing.T) {
 }
 
 func TestLiveBatchIsNotInTheGraves(t *testing.T) {
-	bubble(t, destination.Set{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
 		id := p.wait(p.insert("1", "events", 1), StateLoaded).Batch
 		if err := p.graves.Drop(t.Context(), "", id); !errors.Is(err, fault.NotFound) {
 			t.Errorf("drop of a loaded batch: got %v, want %v", err, fault.NotFound)

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,9 +20,12 @@ const (
 // destinations that hang would still starve a third.) A lane is no queue: a message that finds no place goes back to the
 // queue, which keeps it better, and while all places of all destinations are taken none is received at all.
 type lanes struct {
-	byID  map[string]*lane
-	other *lane         // for messages that nothing can be done with but to note that
-	freed chan struct{} // has an element when a place may have become free
+	dests *destination.Set
+	count int
+	mu    sync.Mutex
+	byID  map[string]*lane // guarded by mu
+	other *lane            // for messages that nothing can be done with but to note that
+	freed chan struct{}    // has an element when a place may have become free
 }
 
 // lane is the places of one destination.
@@ -33,21 +37,25 @@ type lane struct {
 	pause  time.Duration // guarded by mu
 }
 
-func newLanes(dests destination.Set, count int) *lanes {
-	l := &lanes{byID: make(map[string]*lane, len(dests)), freed: make(chan struct{}, 1)}
-	for id := range dests {
-		l.byID[id] = &lane{places: count, pause: shortPause, freed: l.freed}
-	}
+func newLanes(dests *destination.Set, count int) *lanes {
+	l := &lanes{dests: dests, count: count, byID: make(map[string]*lane), freed: make(chan struct{}, 1)}
 	l.other = &lane{places: 1, pause: shortPause, freed: l.freed}
 	return l
 }
 
 // of gives the lane of the destination id.
 func (l *lanes) of(id string) *lane {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if lane, ok := l.byID[id]; ok {
 		return lane
 	}
-	return l.other
+	if !l.dests.Has(id) {
+		return l.other
+	}
+	lane := &lane{places: l.count, pause: shortPause, freed: l.freed}
+	l.byID[id] = lane
+	return lane
 }
 
 // await waits until some destination has a free place. It returns false when ctx has ended.
@@ -65,15 +73,11 @@ func (l *lanes) await(ctx context.Context) bool {
 }
 
 func (l *lanes) free() bool {
-	if len(l.byID) == 0 {
+	ids := l.dests.IDs()
+	if len(ids) == 0 {
 		return l.other.free()
 	}
-	for _, lane := range l.byID {
-		if lane.free() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ids, func(id string) bool { return l.of(id).free() })
 }
 
 func (l *lane) free() bool {

@@ -33,7 +33,7 @@ func TestBackoffDelay(t *testing.T) {
 }
 
 func TestLanesHaveTheirOwnPlaces(t *testing.T) {
-	l := newLanes(destination.Set{"a": nil, "b": nil}, 2)
+	l := newLanes(destination.NewSet(destination.ByID{"a": nil, "b": nil}), 2)
 	for range 2 {
 		if _, ok := l.of("a").enter(false); !ok {
 			t.Fatal("a free lane did not let a message in")
@@ -55,7 +55,7 @@ func TestLanesHaveTheirOwnPlaces(t *testing.T) {
 }
 
 func TestLanePauseAdapts(t *testing.T) {
-	l := newLanes(destination.Set{"a": nil}, 1).of("a")
+	l := newLanes(destination.NewSet(destination.ByID{"a": nil}), 1).of("a")
 	pauseOf := func() time.Duration {
 		wait, ok := l.enter(true)
 		if ok || wait > l.pause || wait < l.pause/2 {
@@ -84,7 +84,7 @@ func TestLanePauseAdapts(t *testing.T) {
 
 func TestLanesAwait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLanes(destination.Set{"a": nil}, 1)
+		l := newLanes(destination.NewSet(destination.ByID{"a": nil}), 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		if !l.await(ctx) {
 			t.Fatal("a free lane made wait")

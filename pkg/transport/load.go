@@ -129,18 +129,17 @@ func (w *Workers) revive(ctx context.Context, s Shipment) error {
 }
 
 // load inserts the batch into its destination.
-func (w *Workers) load(ctx context.Context, s Shipment) (destination.Loaded, error) {
-	d, err := w.dests.Find(s.Destination)
-	if err != nil {
-		return destination.Loaded{}, err
-	}
+func (w *Workers) load(ctx context.Context, s Shipment) (loaded destination.Loaded, err error) {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
 	defer cancel()
 	loading := w.metrics.loading.WithLabelValues(s.Destination)
 	loading.Inc()
 	defer loading.Dec()
 	var missing atomic.Bool
-	loaded, err := w.loadParts(ctx, d, s, &missing)
+	err = w.dests.Use(ctx, s.Destination, func(d destination.Destination) (err error) {
+		loaded, err = w.loadParts(ctx, d, s, &missing)
+		return err
+	})
 	if err != nil && missing.Load() {
 		// The destination asks for the rows only when it has not taken the batch before, so they are missing indeed.
 		err = fault.New(fault.NotFound, "blob_missing", "the blob is missing: %s", s.Key).Because(err)
@@ -229,7 +228,7 @@ func (w *Workers) later(ctx context.Context, batch, what string, err error) (aga
 
 // label gives the destination for a metric: a message's word only when the configuration knows it.
 func (w *Workers) label(s Shipment) string {
-	if _, ok := w.dests[s.Destination]; ok {
+	if w.dests.Has(s.Destination) {
 		return s.Destination
 	}
 	return "unknown"

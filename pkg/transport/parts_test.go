@@ -75,7 +75,7 @@ func TestBatchWithParts(t *testing.T) {
 		l.Why[schema.Unfit], l.Why[schema.Duplicate] = 2, 1
 	}
 	change := func(p *plant) { loads = record(p, why) }
-	bubble(t, destination.Set{"1": s}, change, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": s}, change, func(t *testing.T, p *plant) {
 		one, two := p.insertOrder("1", "orders", ""), p.insertOrder("1", "orders", "key")
 		rec := p.wait(one, StateLoaded)
 		if rec.Rows != 4 || rec.BatchRows != 8 || rec.Table != "orders" || rec.Rescued != 9 {
@@ -112,7 +112,7 @@ func TestBatchWithParts(t *testing.T) {
 func TestForgottenBatchWithPartsIsLoadedOnce(t *testing.T) {
 	s := newShelf()
 	var loads func() []string
-	bubble(t, destination.Set{"1": s}, func(p *plant) { loads = record(p, nil) }, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": s}, func(p *plant) { loads = record(p, nil) }, func(t *testing.T, p *plant) {
 		var message []byte
 		var once sync.Once
 		s.Wait = func(ctx context.Context, b destination.Batch) (err error) {
@@ -159,7 +159,7 @@ func (p *plant) ship(table string, parts []schema.Part, lines ...string) Shipmen
 // A table for which a batch has no rows is not made.
 func TestOwnTableWithoutRows(t *testing.T) {
 	s := newShelf()
-	bubble(t, destination.Set{"1": s}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": s}, nil, func(t *testing.T, p *plant) {
 		parts := []schema.Part{{Table: tableOf(t, "bill"), Rows: 2}}
 		b := p.ship("orders", parts, `{"__table":"bill","__row_id":"a"}`+"\n", `{"__table":"bill","__row_id":"b"} `+"\n")
 		if rec := p.wait(b.Batch, StateLoaded); rec.BatchRows != 2 {
@@ -190,7 +190,7 @@ func part2(s *shelf, err error) (mend func()) {
 func TestPartThatCannotBeLoaded(t *testing.T) {
 	s := newShelf()
 	mend := part2(s, errors.New("the table is on fire"))
-	bubble(t, destination.Set{"1": s}, func(p *plant) { p.cfg.MaxAttempts = 3 }, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": s}, func(p *plant) { p.cfg.MaxAttempts = 3 }, func(t *testing.T, p *plant) {
 		receipt := p.insertOrder("1", "orders", "key")
 		rec := p.wait(receipt, StateDead)
 		if rec.Attempts != 3 || !strings.Contains(rec.Reason, "the table is on fire") || !strings.Contains(rec.Reason, "items") || rec.Rows != 4 {
@@ -218,7 +218,7 @@ func TestPartThatCannotBeLoaded(t *testing.T) {
 func TestMissingBlobOfParts(t *testing.T) {
 	s := newShelf()
 	part2(s, errors.New("the table is on fire"))
-	bubble(t, destination.Set{"1": s}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": s}, nil, func(t *testing.T, p *plant) {
 		parts := []schema.Part{{Table: tableOf(t, "bill"), Rows: 1}, {Table: tableOf(t, "items"), Rows: 1}}
 		b := p.ship("orders", parts, `{"__row_id":"a"}`+"\n", `{"__table":"bill","__row_id":"b"}`+"\n", `{"__table":"items","__row_id":"c"} `+"\n")
 		await(t, "no try failed", func() bool { rec, err := p.receipts.Find(t.Context(), b.Batch); return err == nil && rec.Reason != "" })

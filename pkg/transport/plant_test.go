@@ -89,7 +89,7 @@ type plant struct {
 	t      *testing.T
 	dir    string
 	stores stores
-	dests  destination.Set
+	dests  destination.ByID
 	cfg    WorkersConfig
 	wrap   func(destination.Destination, *script) destination.Destination
 	// Of the process that runs now.
@@ -111,7 +111,7 @@ type plant struct {
 }
 
 // newPlant returns a plant that is not started.
-func newPlant(t *testing.T, kind string, dests destination.Set) *plant {
+func newPlant(t *testing.T, kind string, dests destination.ByID) *plant {
 	t.Helper()
 	cfg := DefaultWorkersConfig()
 	cfg.Lease, cfg.FreeSpace, cfg.Dir = testLease, 0, t.TempDir()
@@ -140,7 +140,7 @@ func (p *plant) open(s *script) {
 		p.t.Fatal(err)
 	}
 	blobs, q := scriptedBlobs(p.stores.blobs, s), faultyQueue{p.stores.queue, s}
-	dests := make(destination.Set)
+	dests := make(destination.ByID)
 	for id, d := range p.dests {
 		dests[id] = p.wrap(d, s)
 	}
@@ -148,7 +148,7 @@ func (p *plant) open(s *script) {
 	m := NewMetrics(p.registry)
 	p.uploader = NewUploader(p.writer, blobs, q, p.faulty.Batches(), quiet(), m)
 	p.uploader.done = func(r ingest.Ready) error { return s.do(opDone, func() error { return p.writer.Done(r) }) }
-	p.workers = NewWorkers(p.cfg, dests, blobs, q, p.faulty, catalog.New(100, p.faulty.Columns(), quiet()), quiet(), m)
+	p.workers = NewWorkers(p.cfg, destination.NewSet(dests), blobs, q, p.faulty, catalog.New(100, p.faulty.Columns(), quiet()), quiet(), m)
 	p.receipts = NewReceipts(p.writer, p.faulty.Batches())
 	p.receipts.Follow(p.workers)
 	p.graves = NewGraves(p.faulty, q, blobs)

@@ -17,7 +17,7 @@ func TestReceiptFollowsTheBatch(t *testing.T) {
 	s.Wait = func(context.Context, destination.Batch) error { <-gate; return nil }
 	synctest.Test(t, func(t *testing.T) {
 		gate = make(chan struct{})
-		p := newPlant(t, "memory", destination.Set{"1": s})
+		p := newPlant(t, "memory", destination.ByID{"1": s})
 		p.open(newScript())
 		p.insert("1", "events", 5)
 		receipt := p.insert("1", "events", 2)
@@ -48,7 +48,7 @@ func TestReceiptFollowsTheBatch(t *testing.T) {
 }
 
 func TestReceiptThatIsNone(t *testing.T) {
-	bubble(t, destination.Set{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
 		for _, tt := range []struct {
 			receipt string
 			want    fault.Kind
@@ -83,7 +83,7 @@ func TestWaitLearnsAtOnce(t *testing.T) {
 				done = time.Now()
 				return nil
 			}
-			bubble(t, destination.Set{"1": s}, nil, func(t *testing.T, p *plant) {
+			bubble(t, destination.ByID{"1": s}, nil, func(t *testing.T, p *plant) {
 				r := NewReceipts(p.writer, p.control.Batches())
 				if tt.follow {
 					r.Follow(p.workers)

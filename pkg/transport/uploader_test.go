@@ -50,7 +50,7 @@ func TestUploaderWaitsOutAnOutage(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := newPlant(t, "memory", destination.Set{"1": newShelf()})
+				p := newPlant(t, "memory", destination.ByID{"1": newShelf()})
 				p.open(newScript(tt.faults...))
 				receipt := p.insert("1", "events", 3)
 				ctx, cancel := context.WithCancel(t.Context())
@@ -98,7 +98,7 @@ func (p *plant) find(receipt string) Receipt {
 // uploader that it was the last.
 func TestUploaderEndsWithTheWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlant(t, "memory", destination.Set{"1": newShelf()})
+		p := newPlant(t, "memory", destination.ByID{"1": newShelf()})
 		p.open(newScript())
 		p.run(t.Context(), p.uploader.Run)
 		p.insert("1", "events", 3)
@@ -115,7 +115,7 @@ func TestUploaderEndsWithTheWriter(t *testing.T) {
 func TestUploaderStopsInAnOutage(t *testing.T) {
 	s := newShelf()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlant(t, "local", destination.Set{"1": s})
+		p := newPlant(t, "local", destination.ByID{"1": s})
 		p.open(newScript(repeated(opPut, 1000)...))
 		p.start()
 		p.insert("1", "events", 3)
@@ -132,7 +132,7 @@ func TestUploaderStopsInAnOutage(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	s := newShelf()
 	poison(s, errInvalid)
-	bubble(t, destination.Set{"1": s}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": s}, nil, func(t *testing.T, p *plant) {
 		p.wait(p.insert("1", "events", 5), StateLoaded)
 		p.wait(p.insert("1", "poison", 7), StateDead)
 		p.wait(p.insert("9", "nowhere", 1), StateDead)
@@ -186,7 +186,7 @@ func (p *plant) metrics() map[string]float64 {
 
 // TestBatchIsKnownWhereverItIs asks for a receipt at every step of the way: an accepted insert is never unknown.
 func TestBatchIsKnownWhereverItIs(t *testing.T) {
-	bubble(t, destination.Set{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
 		receipt := p.insert("1", "events", 1)
 		order := map[string]int{StateAccepted: 0, StateShipped: 1, StateLoaded: 2}
 		last := StateAccepted

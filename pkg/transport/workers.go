@@ -71,7 +71,7 @@ const (
 // Workers load the batches that the queue tells of.
 type Workers struct {
 	cfg     WorkersConfig
-	dests   destination.Set
+	dests   *destination.Set
 	blobs   blobstore.Store
 	queue   queue.Queue
 	store   control.Store
@@ -85,7 +85,7 @@ type Workers struct {
 }
 
 // NewWorkers returns workers that load into dests. Run does the work.
-func NewWorkers(cfg WorkersConfig, dests destination.Set, blobs blobstore.Store, q queue.Queue, store control.Store,
+func NewWorkers(cfg WorkersConfig, dests *destination.Set, blobs blobstore.Store, q queue.Queue, store control.Store,
 	cat *catalog.Catalog, log *slog.Logger, m *Metrics) *Workers {
 	return &Workers{cfg: cfg, dests: dests, blobs: blobs, queue: q, store: store, catalog: cat, log: log, metrics: m,
 		news: newNews(), lanes: newLanes(dests, cfg.Count),

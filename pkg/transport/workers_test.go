@@ -19,7 +19,7 @@ import (
 )
 
 // bubble runs f in a synctest bubble with a plant that is open and works.
-func bubble(t *testing.T, dests destination.Set, change func(p *plant), f func(t *testing.T, p *plant)) {
+func bubble(t *testing.T, dests destination.ByID, change func(p *plant), f func(t *testing.T, p *plant)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlant(t, "memory", dests)
@@ -80,7 +80,7 @@ func TestPoisonBatchDiesAndIsReplayed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShelf()
 			mend := poison(s, tt.err)
-			bubble(t, destination.Set{"1": s}, func(p *plant) { p.cfg.MaxAttempts = 4 }, func(t *testing.T, p *plant) {
+			bubble(t, destination.ByID{"1": s}, func(p *plant) { p.cfg.MaxAttempts = 4 }, func(t *testing.T, p *plant) {
 				bad, good := p.insert("1", "poison", 7), p.insert("1", "events", 2)
 				p.wait(good, StateLoaded)
 				rec := p.wait(bad, StateDead)
@@ -109,7 +109,7 @@ func TestPoisonBatchDiesAndIsReplayed(t *testing.T) {
 func TestReplayedBatchHasAllItsAttemptsAgain(t *testing.T) {
 	s := newShelf()
 	poison(s, errors.New("still on fire"))
-	bubble(t, destination.Set{"1": s}, func(p *plant) { p.cfg.MaxAttempts = 3 }, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": s}, func(p *plant) { p.cfg.MaxAttempts = 3 }, func(t *testing.T, p *plant) {
 		bad := p.insert("1", "poison", 7)
 		first := p.wait(bad, StateDead)
 		was := p.wantDead(1)[0]
@@ -150,7 +150,7 @@ func (p *plant) send(s Shipment) {
 }
 
 func TestUnknownDestinationIsDead(t *testing.T) {
-	bubble(t, destination.Set{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
 		rec := p.wait(p.insert("9", "events", 1), StateDead)
 		if !strings.Contains(rec.Reason, `no destination has the id "9"`) || rec.Attempts != 1 {
 			t.Errorf("got %+v, want it dead at once for its destination", rec)
@@ -159,7 +159,7 @@ func TestUnknownDestinationIsDead(t *testing.T) {
 }
 
 func TestUnreadableMessageIsKept(t *testing.T) {
-	bubble(t, destination.Set{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
 		const message = "not a shipment"
 		for range 2 {
 			if err := p.stores.queue.Send(t.Context(), []byte(message)); err != nil {
@@ -184,7 +184,7 @@ func TestUnreadableMessageIsKept(t *testing.T) {
 }
 
 func TestMissingBlobIsDead(t *testing.T) {
-	bubble(t, destination.Set{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
 		s := Shipment{Batch: rowBatch(p), Destination: "1", Table: tableOf(t, "events"), Key: "1/events/gone.ndjson", Rows: 1,
 			Created: time.Now(), Seen: []schema.Seen{{Name: "n", Kinds: 1 << schema.Int}}}
 		p.send(s)
@@ -208,7 +208,7 @@ func rowBatch(p *plant) string {
 // TestForgottenBatchIsLoadedOnce sends a message again when nothing but the destination knows that its batch was loaded.
 func TestForgottenBatchIsLoadedOnce(t *testing.T) {
 	s := newShelf()
-	bubble(t, destination.Set{"1": s}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": s}, nil, func(t *testing.T, p *plant) {
 		var message []byte
 		s.Wait = func(ctx context.Context, b destination.Batch) error {
 			if message != nil {
@@ -254,7 +254,7 @@ func TestHangingDestinationDelaysNoOther(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		gate = make(chan struct{}) // of this bubble
-		p := newPlant(t, "memory", destination.Set{"hanging": hanging, "well": well})
+		p := newPlant(t, "memory", destination.ByID{"hanging": hanging, "well": well})
 		p.cfg.Count = 1
 		p.open(newScript())
 		p.start()
@@ -289,7 +289,7 @@ func TestLeaseIsExtendedWhileALoadRuns(t *testing.T) {
 		sleep(ctx, testPatient/2) // many leases
 		return nil
 	}
-	bubble(t, destination.Set{"1": s}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": s}, nil, func(t *testing.T, p *plant) {
 		p.wait(p.insert("1", "events", 1), StateLoaded)
 		p.awaitIdle()
 		if got := loads.Load(); got != 1 {
@@ -301,7 +301,7 @@ func TestLeaseIsExtendedWhileALoadRuns(t *testing.T) {
 func TestLoadThatHangsIsGivenUp(t *testing.T) {
 	s := newShelf()
 	s.Wait = func(ctx context.Context, _ destination.Batch) error { <-ctx.Done(); return ctx.Err() }
-	bubble(t, destination.Set{"1": s}, func(p *plant) { p.cfg.Timeout, p.cfg.MaxAttempts = time.Minute, 2 },
+	bubble(t, destination.ByID{"1": s}, func(p *plant) { p.cfg.Timeout, p.cfg.MaxAttempts = time.Minute, 2 },
 		func(t *testing.T, p *plant) {
 			rec := p.wait(p.insert("1", "events", 1), StateDead)
 			if rec.Attempts != 2 || !strings.Contains(rec.Reason, context.DeadlineExceeded.Error()) {
@@ -318,7 +318,7 @@ func TestStopFinishesTheLoadInHand(t *testing.T) {
 		sleep(ctx, time.Minute)
 		return ctx.Err()
 	}
-	bubble(t, destination.Set{"1": s}, nil, func(t *testing.T, p *plant) {
+	bubble(t, destination.ByID{"1": s}, nil, func(t *testing.T, p *plant) {
 		receipt := p.insert("1", "events", 1)
 		await(t, "no load has begun", begun.Load)
 		p.stop()
@@ -336,7 +336,7 @@ func TestFullDiskPausesTheWorkers(t *testing.T) {
 	s := newShelf()
 	var free atomic.Int64
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlant(t, "memory", destination.Set{"1": s})
+		p := newPlant(t, "memory", destination.ByID{"1": s})
 		p.open(newScript())
 		p.workers.disk.need = 100
 		p.workers.disk.free = func(string) (int64, error) { return free.Load(), nil }
@@ -382,7 +382,7 @@ func TestWorkersConfigValidate(t *testing.T) {
 // TestStartStopStress starts and stops the whole way at odd moments, with the real clock, and looks for lost rows.
 func TestStartStopStress(t *testing.T) {
 	s := newShelf()
-	p := newPlant(t, "local", destination.Set{"1": s})
+	p := newPlant(t, "local", destination.ByID{"1": s})
 	p.cfg.Lease, p.cfg.Backoff = time.Second, Backoff{First: 10 * time.Millisecond, Max: 50 * time.Millisecond}
 	for i := range 20 {
 		p.open(newScript())
