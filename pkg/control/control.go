@@ -22,8 +22,12 @@ type Store interface {
 	Shares() Shares
 	// Queries remembers named queries.
 	Queries() Queries
-	// Prune forgets the loaded batches that were settled before the time, and the shares that expired before it. Others
-	// are kept.
+	// Jobs remembers copies.
+	Jobs() Jobs
+	// Staged remembers the batches of copies that are not on their way yet.
+	Staged() Staged
+	// Prune forgets the loaded batches that were settled before the time, the shares that expired before it, and the jobs
+	// that were finished before it, with their staged batches. Others are kept.
 	Prune(ctx context.Context, before time.Time) error
 	// Close frees the connections.
 	Close() error

@@ -19,7 +19,8 @@ const exact = time.Microsecond
 // Run tests the store that open opens. Each subtest has the words of the promise that it checks and an empty store of its
 // own, which the suite closes.
 func Run(t *testing.T, open func(t *testing.T) control.Store) {
-	for _, tt := range slices.Concat(batchPromises(), columnPromises(), keyPromises(), sharePromises(), queryPromises()) {
+	for _, tt := range slices.Concat(batchPromises(), columnPromises(), keyPromises(), sharePromises(), queryPromises(),
+		jobPromises(), stagedPromises()) {
 		t.Run(tt.words, func(t *testing.T) {
 			tt.check(t, started(t, open(t)))
 		})
@@ -87,6 +88,8 @@ func RunDurable(t *testing.T, fresh func(t *testing.T) (open func() control.Stor
 		{"What was remembered by keys", someKeys},
 		{"What was added and revoked of shares", someShares},
 		{"What was saved and deleted of queries", someQueries},
+		{"How far jobs are", someJobs},
+		{"What was staged and forgotten", someStaged},
 	} {
 		t.Run(tt.what+" is kept when the store is closed", func(t *testing.T) {
 			open := fresh(t)

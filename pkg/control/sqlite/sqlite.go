@@ -26,12 +26,12 @@ const readers = 4
 // pruneAtOnce is how many records a transaction of Prune removes, so that no other write waits long.
 const pruneAtOnce = 1000
 
-// store is the whole store; batches, dead, columns, keys, shares and queries are views of it.
+// store is the whole store; batches, dead, columns, keys, shares, queries, jobs and staged are views of it.
 //
 // Most commits need no sync: should a power loss take the last of them, a batch is noted as shipped, or tried, once more
 // when its message comes again. A batch's end is synced, as its message is deleted right after it, and so are columns
-// and keys, which nobody tells of again, and what a person asks for, such as a share or a query. A sync takes all commits before it
-// along, also those of the other connection.
+// and keys, which nobody tells of again, and what a person asks for, such as a share or a query, and how far a copy is. A
+// sync takes all commits before it along, also those of the other connection.
 type store struct {
 	file   string
 	writes sync.Mutex // one transaction at a time, so that none finds the file locked by the other connection and sleeps
@@ -91,13 +91,26 @@ func (s *store) Shares() control.Shares { return shares{s} }
 // Queries implements control.Store.
 func (s *store) Queries() control.Queries { return queries{s} }
 
+// Jobs implements control.Store.
+func (s *store) Jobs() control.Jobs { return jobs{s} }
+
+// Staged implements control.Store.
+func (s *store) Staged() control.Staged { return staged{s} }
+
 // Prune implements control.Store.
 func (s *store) Prune(ctx context.Context, before time.Time) error {
-	if err := s.inSteps(ctx, s.stmts.prune, before); err != nil {
-		return s.failed("forget batches loaded before "+before.Format(time.RFC3339), err)
-	}
-	if err := s.inSteps(ctx, s.stmts.pruneShares, before); err != nil {
-		return s.failed("forget shares expired before "+before.Format(time.RFC3339), err)
+	for _, p := range []struct {
+		what string
+		stmt statement
+	}{
+		{"batches loaded", s.stmts.prune},
+		{"shares expired", s.stmts.pruneShares},
+		{"staged batches of jobs finished", s.stmts.pruneStaged},
+		{"jobs finished", s.stmts.pruneJobs},
+	} {
+		if err := s.inSteps(ctx, p.stmt, before); err != nil {
+			return s.failed("forget "+p.what+" before "+before.Format(time.RFC3339), err)
+		}
 	}
 	return nil
 }

@@ -78,6 +78,13 @@ func calls(ctx context.Context, s control.Store) map[string]error {
 	_, version := s.Queries().Find(ctx, "1", "a", 1)
 	_, public := s.Queries().FindPublic(ctx, "a")
 	_, queries := s.Queries().List(ctx, "1")
+	_, job := s.Jobs().Find(ctx, "a")
+	_, jobs := s.Jobs().List(ctx, "1", 9)
+	_, all := s.Jobs().List(ctx, "", 9)
+	_, claimed := s.Jobs().Claim(ctx, time.Now(), time.Now())
+	_, progress := s.Jobs().Save(ctx, control.Job{ID: "a"})
+	_, canceled := s.Jobs().Cancel(ctx, "1", "a", time.Now())
+	_, staged := s.Staged().List(ctx, "a")
 	return map[string]error{
 		"Shipped": s.Batches().Shipped(ctx, b),
 		"Attempt": attempt, "Find": find, "Pending": pending, "List": list,
@@ -102,6 +109,16 @@ func calls(ctx context.Context, s control.Store) map[string]error {
 		"Find public":   public,
 		"List queries":  queries,
 		"Delete query":  s.Queries().Delete(ctx, "1", "a"),
+		"Add job":       s.Jobs().Add(ctx, control.Job{ID: "a"}),
+		"Find job":      job,
+		"List jobs":     jobs,
+		"List all jobs": all,
+		"Claim job":     claimed,
+		"Save job":      progress,
+		"Cancel job":    canceled,
+		"Put":           s.Staged().Put(ctx, "a", control.StagedBatch{ID: "a"}),
+		"List staged":   staged,
+		"Forget staged": s.Staged().Forget(ctx, "a", 1),
 	}
 }
 

@@ -36,6 +36,14 @@ type statements struct {
 
 	supersede, saveQuery, deleteQuery          statement // synced
 	findQuery, lastQuery, publicQuery, queries statement // read
+
+	addJob, claimJob, saveJob, cancelJob statement // synced
+	freeJob, findJob, jobsOf, allJobs    statement // read
+	pruneJobs                            statement // fast
+
+	stage                statement // synced
+	unstage, pruneStaged statement // fast
+	staged               statement // read
 }
 
 // fields is what scan reads.
@@ -46,6 +54,16 @@ const shareFields = "id, destination, key, name, query, params, created, expires
 
 // queryFields is what scanQuery reads.
 const queryFields = "destination, name, version, description, query, params, public, fixed, saved"
+
+// jobFields is what scanJob reads.
+const jobFields = `id, source, key, query, params, destination, tbl, state, canceling, run, plan, read_rows, read_bytes,
+	read_batches, written_rows, written_bytes, written_batches, rescued, counted, error, created, started, finished, until`
+
+// jobOpen and jobEnded are the conditions of jobs' partial indexes, which SQLite uses only when they are written just so.
+const (
+	jobOpen  = "state not in ('done', 'failed', 'canceled')"
+	jobEnded = "state in ('done', 'failed', 'canceled')"
+)
 
 // insert notes a new batch with the number of attempts that follows it.
 const insert = `insert into batches (id, destination, tbl, row_count, bytes, message, created, state, attempts)
@@ -60,7 +78,8 @@ type prepared struct {
 
 // prepare prepares all statements.
 func (s *store) prepare(ctx context.Context) error {
-	for _, p := range slices.Concat(s.ofBatches(), s.ofColumns(), s.ofKeys(), s.ofShares(), s.ofQueries()) {
+	for _, p := range slices.Concat(s.ofBatches(), s.ofColumns(), s.ofKeys(), s.ofShares(), s.ofQueries(), s.ofJobs(),
+		s.ofStaged()) {
 		stmt, err := p.db.PrepareContext(ctx, p.text)
 		if err != nil {
 			return fmt.Errorf("prepare %.40q: %w", p.text, err)
@@ -148,6 +167,39 @@ func (s *store) ofQueries() []prepared {
 		{&s.stmts.lastQuery, s.read, find + `destination = ? and name = ? and last = 1`},
 		{&s.stmts.publicQuery, s.read, find + `public = ? and last = 1 and public <> ''`},
 		{&s.stmts.queries, s.read, find + `destination = ? and last = 1 order by name`},
+	}
+}
+
+// ofJobs has the statements of jobs. Each change of one is a statement of its own, which no other can come between.
+func (s *store) ofJobs() []prepared {
+	values := `(?` + strings.Repeat(`, ?`, strings.Count(jobFields, `,`)) + `)`
+	return []prepared{
+		{&s.stmts.addJob, s.synced, `insert into jobs (` + jobFields + `) values ` + values + ` on conflict (id) do nothing`},
+		{&s.stmts.claimJob, s.synced, `update jobs set run = run + 1, until = ? where id = (select id from jobs
+			where ` + jobOpen + ` and until <= ? order by created, id limit 1) returning ` + jobFields},
+		{&s.stmts.saveJob, s.synced, `update jobs set state = ?, plan = ?, read_rows = ?, read_bytes = ?, read_batches = ?,
+			written_rows = ?, written_bytes = ?, written_batches = ?, rescued = ?, counted = ?, error = ?, started = ?,
+			finished = ?, until = ? where id = ? and run = ? and ` + jobOpen + ` returning canceling`},
+		{&s.stmts.cancelJob, s.synced, `update jobs set canceling = iif(` + jobOpen + `, 1, canceling),
+			state = iif(` + jobOpen + ` and run = 0, 'canceled', state), finished = iif(` + jobOpen + ` and run = 0, ?, finished)
+			where id = ? and source = ? returning ` + jobFields},
+		{&s.stmts.freeJob, s.read, `select 1 from jobs where ` + jobOpen + ` and until <= ? limit 1`},
+		{&s.stmts.findJob, s.read, `select ` + jobFields + ` from jobs where id = ?`},
+		{&s.stmts.jobsOf, s.read, `select ` + jobFields + ` from jobs where source = ? order by created desc, id desc limit ?`},
+		{&s.stmts.allJobs, s.read, `select ` + jobFields + ` from jobs order by created desc, id desc limit ?`},
+		{&s.stmts.pruneJobs, s.fast, `delete from jobs where id in (select id from jobs where ` + jobEnded + ` and finished < ?
+			and not exists (select 1 from staged where job = jobs.id) limit ?)`},
+	}
+}
+
+// ofStaged has the statements of staged. Prune runs its own before that of jobs, which keeps a job while it has batches.
+func (s *store) ofStaged() []prepared {
+	return []prepared{
+		{&s.stmts.stage, s.synced, `insert or replace into staged (job, id, run, row_count, bytes) values (?, ?, ?, ?, ?)`},
+		{&s.stmts.unstage, s.fast, `delete from staged where job = ?1 and (run < ?2 or ?2 < 0)`},
+		{&s.stmts.pruneStaged, s.fast, `delete from staged where (job, id) in (select staged.job, staged.id
+			from jobs join staged on staged.job = jobs.id where ` + jobEnded + ` and finished < ? limit ?)`},
+		{&s.stmts.staged, s.read, `select id, run, row_count, bytes from staged where job = ? order by id`},
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // TestEndsAreSynced holds which commits survive a power loss: after a batch's end its message is deleted, a column or a
-// key is told of once, and a share or a query is what a person asked for.
+// key is told of once, a share or a query is what a person asked for, and a copy goes on from where it said it was.
 func TestEndsAreSynced(t *testing.T) {
 	s := openNew(t)
 	for _, tt := range []struct {
@@ -20,6 +20,9 @@ func TestEndsAreSynced(t *testing.T) {
 		{"note", s.stmts.note, "2"}, {"remember", s.stmts.remember, "2"}, {"forget before", s.stmts.forgetBefore, "1"},
 		{"share", s.stmts.share, "2"}, {"revoke", s.stmts.revoke, "2"}, {"prune shares", s.stmts.pruneShares, "1"},
 		{"supersede", s.stmts.supersede, "2"}, {"save query", s.stmts.saveQuery, "2"}, {"delete query", s.stmts.deleteQuery, "2"},
+		{"add job", s.stmts.addJob, "2"}, {"claim job", s.stmts.claimJob, "2"}, {"save job", s.stmts.saveJob, "2"},
+		{"cancel job", s.stmts.cancelJob, "2"}, {"prune jobs", s.stmts.pruneJobs, "1"}, {"stage", s.stmts.stage, "2"},
+		{"unstage", s.stmts.unstage, "1"}, {"prune staged", s.stmts.pruneStaged, "1"},
 	} {
 		var got string
 		if err := tt.stmt.db.QueryRowContext(t.Context(), "pragma synchronous").Scan(&got); err != nil {
@@ -66,6 +69,33 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 			"queries_public_idx (public=?)"},
 		{"queries", "select " + queryFields + " from queries where destination = ? and last = 1 order by name",
 			"queries_last_idx (destination=?)"},
+		{"find job", "select " + jobFields + " from jobs where id = ?", "sqlite_autoindex_jobs_1 (id=?)"},
+		{"free job", "select 1 from jobs where " + jobOpen + " and until <= ? limit 1", "SCAN jobs USING INDEX jobs_open_idx"},
+		{"claim job, which", "select id from jobs where " + jobOpen + " and until <= ? order by created, id limit 1",
+			"SCAN jobs USING INDEX jobs_open_idx"},
+		{"claim job", "update jobs set run = run + 1, until = 2 where id = (select id from jobs where " + jobOpen +
+			" and until <= ? order by created, id limit 1) returning " + jobFields,
+			"SEARCH jobs USING INDEX sqlite_autoindex_jobs_1 (id=?)"},
+		{"save job", "update jobs set state = 'done' where id = ? and run = 1 and " + jobOpen + " returning canceling",
+			"sqlite_autoindex_jobs_1 (id=?)"},
+		{"cancel job", "update jobs set canceling = 1 where id = ? and source = '1' returning " + jobFields,
+			"sqlite_autoindex_jobs_1 (id=?)"},
+		{"jobs of", "select " + jobFields + " from jobs where source = ? order by created desc, id desc limit 10",
+			"jobs_source_idx (source=?)"},
+		{"all jobs", "select " + jobFields + " from jobs order by created desc, id desc limit ?",
+			"SCAN jobs USING INDEX jobs_created_idx"},
+		{"prune jobs", "delete from jobs where id in (select id from jobs where " + jobEnded + ` and finished < ?
+			and not exists (select 1 from staged where job = jobs.id) limit 1000)`, "INDEX jobs_ended_idx (finished<?)"},
+		{"prune jobs, their batches", "delete from jobs where id in (select id from jobs where " + jobEnded + ` and finished < ?
+			and not exists (select 1 from staged where job = jobs.id) limit 1000)`, "SEARCH staged USING PRIMARY KEY (job=?)"},
+		{"prune staged", `delete from staged where (job, id) in (select staged.job, staged.id from jobs join staged
+			on staged.job = jobs.id where ` + jobEnded + " and finished < ? limit 1000)",
+			"SEARCH jobs USING INDEX jobs_ended_idx (finished<?); SEARCH staged USING PRIMARY KEY (job=?)"},
+		{"prune staged, each", `delete from staged where (job, id) in (select staged.job, staged.id from jobs join staged
+			on staged.job = jobs.id where ` + jobEnded + " and finished < ? limit 1000)",
+			"SEARCH staged USING PRIMARY KEY (job=? AND id=?)"},
+		{"staged", "select id, run, row_count, bytes from staged where job = ? order by id", "PRIMARY KEY (job=?)"},
+		{"unstage", "delete from staged where job = ?1 and (run < 2 or 2 < 0)", "PRIMARY KEY (job=?)"},
 	} {
 		if got := plan(t, s.synced, tt.query); !strings.Contains(got, tt.want) || strings.Contains(got, "TEMP B-TREE FOR ORDER") {
 			t.Errorf("%s: got the plan %q, want %s and no sort", tt.name, got, tt.want)
