@@ -140,7 +140,7 @@ func (c *columns) missing(t target, seen []schema.Seen) []schema.Column {
 		case s.Name == schema.Rescued:
 			cols = append(cols, schema.Column{Name: schema.Rescued, Kind: schema.Text})
 		case kind != schema.Null && own < t.cap:
-			cols = append(cols, schema.Column{Name: s.Name, Kind: kind})
+			cols = append(cols, schema.Column{Name: s.Name, Kind: kind, Like: s.Type})
 			own++
 		}
 	}
@@ -167,10 +167,11 @@ func (c *columns) unknown(t target, seen []schema.Seen) []schema.Seen {
 		}
 		if i, ok := at[fold]; ok {
 			list[i].Kinds |= s.Kinds
+			list[i].Type = nil
 			continue
 		}
 		at[fold] = len(list)
-		list = append(list, schema.Seen{Name: name, Kinds: s.Kinds})
+		list = append(list, schema.Seen{Name: name, Kinds: s.Kinds, Type: s.Type})
 	}
 	return list
 }

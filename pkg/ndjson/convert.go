@@ -2,6 +2,7 @@ package ndjson
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
@@ -40,9 +41,9 @@ func (d *Decoder) convert(c *column, row int, raw []byte) (ok bool) {
 		negative, c.uints[row], ok = intOf(raw, text, isText)
 		ok = ok && !negative
 	case opFloat:
-		c.floats[row], ok = floatFrom(raw, text, isText, 64)
+		c.floats[row], ok = c.spec.floatFrom(raw, text, isText, 64)
 	case opFloat32:
-		c.floats[row], ok = floatFrom(raw, text, isText, 32)
+		c.floats[row], ok = c.spec.floatFrom(raw, text, isText, 32)
 	case opTimestamp:
 		c.ints[row], ok = timestampOf(text, isText)
 	case opDate:
@@ -119,9 +120,13 @@ func intOf(raw, text []byte, isText bool) (negative bool, n uint64, ok bool) {
 	return false, 0, false
 }
 
-// floatFrom: a number as floatOf takes it, text that is one, true and false.
-func floatFrom(raw, text []byte, isText bool, width int) (f float64, ok bool) {
+// floatFrom: a number as floatOf takes it, text that is one, true and false; and, where floats are copied, the words for
+// those that JSON has none for.
+func (s *spec) floatFrom(raw, text []byte, isText bool, width int) (f float64, ok bool) {
 	if isText {
+		if f, ok = oddFloats[string(text)]; ok && s.copied {
+			return f, true
+		}
 		if ok, _ = numberText(text); !ok {
 			return 0, false
 		}
@@ -137,6 +142,9 @@ func floatFrom(raw, text []byte, isText bool, width int) (f float64, ok bool) {
 	}
 	return 0, false
 }
+
+// oddFloats are the floats that are no JSON numbers.
+var oddFloats = map[string]float64{"NaN": math.NaN(), "Infinity": math.Inf(1), "-Infinity": math.Inf(-1)}
 
 // numberText reports whether all of text is a number as JSON writes it, and one without fraction and exponent. There is
 // a quote after text, which ends the number.

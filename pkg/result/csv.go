@@ -39,7 +39,7 @@ func csvCell(t vector.Type) (cell, error) {
 	case vector.Text:
 		return func(dst []byte, v *vector.Vector, i int) []byte { return appendCSVField(dst, v.Texts[i]) }, nil
 	case vector.Float:
-		return floatCell(t, ""), nil
+		return floatCell(t, notNumbers{}), nil
 	case vector.Blob:
 		return csvBlob, nil
 	case vector.JSON, vector.List, vector.Struct, vector.Map:
@@ -64,7 +64,7 @@ func csvBlob(dst []byte, v *vector.Vector, i int) []byte {
 
 // csvNested appends the value's JSON text as one field.
 func csvNested(t vector.Type) (cell, error) {
-	inner, err := jsonCell(t)
+	inner, err := notation{}.cell(t)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 // NewJSON encodes an answer as one JSON array of objects, a row a line.
 func NewJSON(w io.Writer) Writer {
 	return &encoder{w: w, plan: func(cols []vector.Field) (frame, []column, error) {
-		c, err := jsonColumns(cols)
+		c, err := notation{}.columns(cols)
 		return frame{none: "[]\n", first: "[\n", next: ",\n", close: "}", last: "\n]\n", null: "null"}, c, err
 	}}
 }
@@ -19,15 +19,21 @@ func NewJSON(w io.Writer) Writer {
 // NewNDJSON encodes an answer as JSON objects, one a line.
 func NewNDJSON(w io.Writer) Writer {
 	return &encoder{w: w, plan: func(cols []vector.Field) (frame, []column, error) {
-		c, err := jsonColumns(cols)
+		c, err := notation{}.columns(cols)
 		return frame{close: "}\n", null: "null"}, c, err
 	}}
 }
 
-func jsonColumns(cols []vector.Field) ([]column, error) {
+// notation is how values are written as JSON.
+type notation struct {
+	exact bool // for another database, and not for people: what JSON has no words for is text
+	inner bool // inside a nested value
+}
+
+func (n notation) columns(cols []vector.Field) ([]column, error) {
 	out := make([]column, len(cols))
 	for i, name := range unique(cols) {
-		c, err := jsonCell(cols[i].Type)
+		c, err := n.cell(cols[i].Type)
 		if err != nil {
 			return nil, fmt.Errorf("encode column %q: %w", cols[i].Name, err)
 		}
@@ -45,21 +51,26 @@ func jsonKey(i int, name string) string {
 	return string(append(appendJSONString([]byte{lead}, name), ':'))
 }
 
-// jsonCell gives the function for values of type t in JSON.
-func jsonCell(t vector.Type) (cell, error) {
+// cell gives the function for values of type t in JSON.
+func (n notation) cell(t vector.Type) (cell, error) {
+	if n.exact {
+		if c := n.exactCell(t); c != nil {
+			return c, nil
+		}
+	}
 	switch t.Kind {
 	case vector.Text:
 		return func(dst []byte, v *vector.Vector, i int) []byte { return appendJSONString(dst, v.Texts[i]) }, nil
 	case vector.JSON:
 		return func(dst []byte, v *vector.Vector, i int) []byte { return appendRawJSON(dst, v.Texts[i]) }, nil
 	case vector.Float:
-		return floatCell(t, "null"), nil
+		return floatCell(t, jsonNulls), nil
 	case vector.List:
-		return listCell(t)
+		return n.within().list(t)
 	case vector.Struct:
-		return structCell(t)
+		return n.within().structure(t)
 	case vector.Map:
-		return mapCell(t)
+		return n.within().mapping(t)
 	}
 	if c := numberCell(t); c != nil {
 		return c, nil
@@ -97,8 +108,13 @@ func appendValue(dst []byte, c cell, v *vector.Vector, i int) []byte {
 	return c(dst, v, i)
 }
 
-func listCell(t vector.Type) (cell, error) {
-	elem, err := jsonCell(*t.Elem)
+func (n notation) within() notation {
+	n.inner = true
+	return n
+}
+
+func (n notation) list(t vector.Type) (cell, error) {
+	elem, err := n.cell(*t.Elem)
 	if err != nil {
 		return nil, err
 	}
@@ -115,9 +131,9 @@ func listCell(t vector.Type) (cell, error) {
 	}, nil
 }
 
-// structCell makes objects; of a struct whose fields have no names, a tuple, it makes arrays.
-func structCell(t vector.Type) (cell, error) {
-	members, err := jsonColumns(t.Fields)
+// structure makes objects; of a struct whose fields have no names, a tuple, it makes arrays.
+func (n notation) structure(t vector.Type) (cell, error) {
+	members, err := n.columns(t.Fields)
 	if err != nil {
 		return nil, err
 	}
@@ -154,15 +170,15 @@ func tuple(fields []vector.Field) bool {
 	return len(fields) > 0
 }
 
-// mapCell makes objects of maps whose keys are text, and arrays of {"key":…,"value":…} of the others.
-func mapCell(t vector.Type) (cell, error) {
+// mapping makes objects of maps whose keys are text, and arrays of {"key":…,"value":…} of the others.
+func (n notation) mapping(t vector.Type) (cell, error) {
 	if len(t.Elem.Fields) != 2 {
 		return nil, fmt.Errorf("a map's entries have %d fields", len(t.Elem.Fields))
 	}
 	if t.Elem.Fields[0].Type.Kind != vector.Text {
-		return listCell(t)
+		return n.list(t)
 	}
-	value, err := jsonCell(t.Elem.Fields[1].Type)
+	value, err := n.cell(t.Elem.Fields[1].Type)
 	if err != nil {
 		return nil, err
 	}

@@ -34,14 +34,29 @@ func numberCell(t vector.Type) cell {
 	}
 }
 
+// notNumbers are the words for NaN and the infinities, for which JSON has none.
+type notNumbers struct{ nan, more, less string }
+
+var jsonNulls = notNumbers{"null", "null", "null"}
+
+func (w notNumbers) append(dst []byte, f float64) []byte {
+	switch {
+	case math.IsNaN(f):
+		return append(dst, w.nan...)
+	case f > 0:
+		return append(dst, w.more...)
+	default:
+		return append(dst, w.less...)
+	}
+}
+
 // floatCell gives the shortest text that reads back as the same number, in the form of ECMAScript and encoding/json.
-// NaN and the infinities, for which JSON has no words, are notNumber.
-func floatCell(t vector.Type, notNumber string) cell {
+func floatCell(t vector.Type, words notNumbers) cell {
 	if t.Bits == 32 {
 		return func(dst []byte, v *vector.Vector, i int) []byte {
 			f := v.Floats[i]
 			if math.IsNaN(f) || math.IsInf(f, 0) {
-				return append(dst, notNumber...)
+				return words.append(dst, f)
 			}
 			a := float32(math.Abs(f))
 			return appendShortest(dst, f, 32, a != 0 && (a < 1e-6 || a >= 1e21))
@@ -56,7 +71,7 @@ func floatCell(t vector.Type, notNumber string) cell {
 			}
 		}
 		if math.IsNaN(f) || math.IsInf(f, 0) {
-			return append(dst, notNumber...)
+			return words.append(dst, f)
 		}
 		return appendShortest(dst, f, 64, a != 0 && (a < 1e-6 || a >= 1e21))
 	}

@@ -1,7 +1,11 @@
 // Package schema has the words for tables, columns and the kinds of values.
 package schema
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/scratchdata/scratchdata/pkg/vector"
+)
 
 // The columns that Scratch Data itself adds to a row.
 const (
@@ -83,8 +87,9 @@ func (s Kinds) String() string {
 
 // Seen is a column of a batch: its name as the rows spell it, and the kinds of its values.
 type Seen struct {
-	Name  string `json:"name"`
-	Kinds Kinds  `json:"kinds"`
+	Name  string       `json:"name"`
+	Kinds Kinds        `json:"kinds"`
+	Type  *vector.Type `json:"type,omitempty"` // of the column that the rows were copied from; nil when they came as JSON
 }
 
 // Part is what a batch has for another table than its own.
@@ -94,14 +99,15 @@ type Part struct {
 	Seen  []Seen `json:"seen"`
 }
 
-// Column is a column of a table. Of one to be made only Name and Kind are set.
+// Column is a column of a table. Of one to be made only Name, Kind and, when it is for rows that are copied, Like are set.
 type Column struct {
 	Name     string
-	Kind     Kind   // what it takes
-	Bits     int    // of Int 8, 16, 32 or 64; of Float 32 or 64; 0 means 64
-	Unsigned bool   // of Int
-	Zoneless bool   // of Timestamp: the database keeps no zone (read as UTC)
-	Type     string // the database's own name of the type
+	Kind     Kind         // what it takes
+	Like     *vector.Type // the type that its values have where they are copied from; one to be made gets the nearest that the database has
+	Bits     int          // of Int 8, 16, 32 or 64; of Float 32 or 64; 0 means 64
+	Unsigned bool         // of Int
+	Zoneless bool         // of Timestamp: the database keeps no zone (read as UTC)
+	Type     string       // the database's own name of the type
 	NotNull  bool
 	Default  bool // has a default of its own
 	Computed bool // generated: never written

@@ -44,7 +44,9 @@ type Type struct {
 	Unit      time.Duration // of Time and Timestamp: time.Second to time.Nanosecond
 	Zone      bool          // of Timestamp: an instant; else a wall clock, printed without zone
 	Elem      *Type         // of List and Map
+	Length    int           // of List: how many elements each value has; 0 when that differs
 	Fields    []Field       // of Struct
+	Words     []string      // of Text: all values that there may be, when the database knows them
 	Name      string        // the database's own name of the type
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/ndjson"
 	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
 // Load appends b's rows in one transaction with the note that b was loaded.
@@ -87,13 +88,15 @@ func (e *engine) appendRows(ctx context.Context, w *conn, table schema.Table, b 
 // columnsOf gives the columns of all that b's rows are written to: those that b has, ours, and those that must not be
 // left out. The engine fills the others: with their defaults, or NULL.
 func columnsOf(b destination.Batch, all []column) []column {
-	seen := map[string]bool{schema.RowID: true, schema.BatchFile: true, schema.Rescued: true}
+	seen := map[string]*vector.Type{schema.RowID: nil, schema.BatchFile: nil, schema.Rescued: nil}
 	for _, s := range b.Seen {
-		seen[fold(columnName(s.Name))] = true
+		seen[fold(columnName(s.Name))] = s.Type
 	}
 	var cols []column
 	for _, c := range all {
-		if !c.Computed && (seen[fold(c.Name)] || c.NotNull && !c.Default) {
+		like, has := seen[fold(c.Name)]
+		if !c.Computed && (has || c.NotNull && !c.Default) {
+			c.Like = like
 			cols = append(cols, c)
 		}
 	}

@@ -127,6 +127,7 @@ func newEnumReader(t mapping.LogicalType) (*columnReader, error) {
 	for i := range mapping.EnumDictionarySize(t) {
 		c.words = append(c.words, mapping.EnumDictionaryValue(t, mapping.IdxT(i)))
 	}
+	c.vec.Type.Words = c.words
 	switch id := mapping.EnumInternalType(t); id {
 	case mapping.TypeUTinyInt:
 		c.fill = fillWords[uint8]
@@ -152,7 +153,7 @@ func newListReader(elem mapping.LogicalType, length int) (*columnReader, error) 
 	if length > 0 {
 		c.fill, brackets = fillArrays, "["+strconv.Itoa(length)+"]"
 	}
-	c.vec = vector.Vector{Type: vector.Type{Kind: vector.List, Elem: &e.vec.Type, Name: e.vec.Type.Name + brackets}, Elem: &e.vec}
+	c.vec = vector.Vector{Type: vector.Type{Kind: vector.List, Elem: &e.vec.Type, Length: length, Name: e.vec.Type.Name + brackets}, Elem: &e.vec}
 	return c, nil
 }
 

@@ -41,16 +41,25 @@ func (e *engine) appendStaged(ctx context.Context, w *conn, table schema.Table, 
 	if err := a.appendAll(ctx, dec); err != nil {
 		return 0, err
 	}
+	done, err := s.insertCopied(w, e.path(table))
+	if err == nil && !done {
+		rescued, err = s.insertAny(w, e.path(table))
+	}
+	if err != nil {
+		return 0, err
+	}
+	return rescued, w.exec("DROP TABLE temp." + quote(stageTable))
+}
+
+// insertAny inserts the stage's rows into path, and what does not convert into its __rescued.
+func (s *stage) insertAny(w *conn, path string) (rescued int64, err error) {
 	if rescued, err = s.countLost(w); err != nil {
 		return 0, err
 	}
 	if rescued > 0 && s.rescue < 0 {
 		return 0, destination.ErrRescueColumn
 	}
-	if err := w.exec(s.insert(e.path(table))); err != nil {
-		return 0, err
-	}
-	return rescued, w.exec("DROP TABLE temp." + quote(stageTable))
+	return rescued, w.exec(s.insert(path))
 }
 
 // stage writes the SQL around the temporary table.
@@ -137,11 +146,13 @@ func (s *stage) lost(i int) string {
 	return "(" + s.names[i] + " IS NOT NULL AND NOT " + s.fits(i) + ")"
 }
 
+func (s *stage) isForeign(i int) bool { return s.cols[i].Kind == schema.Foreign }
+
 // foreign lists the columns that are converted.
 func (s *stage) foreign() []int {
 	var at []int
-	for i, c := range s.cols {
-		if c.Kind == schema.Foreign {
+	for i := range s.cols {
+		if s.isForeign(i) {
 			at = append(at, i)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
 // The engine converts text as a person would like who types it: it rounds, leaves out digits and days, and reads what is
@@ -16,6 +18,9 @@ func (s *stage) text(i int) string { return s.textAs(i, s.cols[i].Type) }
 // textAs is text for a column of another type.
 func (s *stage) textAs(i int, to string) string {
 	name := s.names[i]
+	if text := s.copied(i, to); text != "" {
+		return text
+	}
 	text := "(CASE WHEN " + name + "[1] = '\"' THEN " + name + " ->> '$' ELSE " + name + " END)"
 	switch {
 	case to == "JSON": // any text: as JSON where it is some, else as a JSON string
@@ -26,6 +31,24 @@ func (s *stage) textAs(i int, to string) string {
 		return "CASE WHEN " + s.isJSON(i) + " THEN TRY(CAST(TRY_CAST(" + name + " AS JSON) AS " + to + "))::VARCHAR ELSE " + text + " END"
 	}
 	return text
+}
+
+// copied is textAs for a value that was copied from a column of a type that is known, "" where that makes no difference.
+func (s *stage) copied(i int, to string) string {
+	like, name := s.cols[i].Like, s.names[i]
+	switch {
+	case like == nil:
+		return ""
+	case like.Kind == vector.JSON && to == "JSON":
+		return "(" + name + " ->> '$')"
+	case like.Kind == vector.Blob && to == "BLOB":
+		return "CAST(TRY(from_base64(" + name + " ->> '$')) AS VARCHAR)"
+	case !nested(to) || like.Elem == nil && like.Fields == nil:
+		return ""
+	case hasBytes(*like) && strings.Contains(to, "BLOB"):
+		return "CAST(NULL AS VARCHAR)" // it would get the base64 text
+	}
+	return s.nestedAtOnce(i, to) + "::VARCHAR"
 }
 
 // isJSON is the SQL of whether column i's value, of a nested type, must be read as JSON: the engine's own form has other

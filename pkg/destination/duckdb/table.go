@@ -79,11 +79,6 @@ func (e *engine) addColumns(w *conn, table schema.Table, cols []schema.Column) e
 	return nil
 }
 
-// define is the SQL of a new column.
-func (e *engine) define(c schema.Column) string {
-	return quote(columnName(c.Name)) + " " + typeOf(e.cfg.columnKind(c.Kind))
-}
-
 // rowIDOnly is how a table is described that CreateTable has made and nobody has changed.
 var rowIDOnly = []column{{Column: kindOf(schema.Column{Name: schema.RowID, Type: "VARCHAR"})}}
 
