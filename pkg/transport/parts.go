@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"sync/atomic"
@@ -53,9 +54,10 @@ func (p part) rows(all io.ReadCloser) io.ReadCloser {
 // are gone.
 func (w *Workers) loadParts(ctx context.Context, d destination.Destination, s Shipment, missing *atomic.Bool) (sum destination.Loaded, err error) {
 	sum.Already = true
+	file := cmp.Or(s.File, s.Batch)
 	for _, p := range s.parts() {
 		loaded, err := w.catalog.Insert(ctx, s.Destination, d, p.Table, destination.Batch{
-			ID: p.id, File: s.Batch, Rows: p.Rows, Seen: p.Seen,
+			ID: p.id, File: file, Rows: p.Rows, Seen: p.Seen,
 			Open: func(ctx context.Context) (io.ReadCloser, error) {
 				all, err := w.open(ctx, s.Key, missing)
 				if err != nil {

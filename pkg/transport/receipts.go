@@ -102,28 +102,50 @@ func (r *Receipts) Wait(ctx context.Context, receipt string) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	tick := time.NewTicker(r.poll)
-	defer tick.Stop()
 	var last Receipt
-	for {
-		told, stop := r.news.watch(batch) // before asking, so that nothing is told in between
+	err = r.until(ctx, batch, func() (bool, error) {
 		rec, err := r.Find(ctx, receipt)
 		if err != nil && ctx.Err() != nil && last.State != "" {
-			stop()
-			return last, nil
-		}
-		if err != nil || rec.State == StateLoaded || rec.State == StateDead {
-			stop()
-			return rec, err
+			return true, nil
 		}
 		last = rec
+		return rec.State == StateLoaded || rec.State == StateDead, err
+	})
+	return last, err
+}
+
+// WaitBatch waits until a batch that was sent is loaded or dead. When ctx ends first it returns how far the batch had come
+// and ctx's error.
+func (r *Receipts) WaitBatch(ctx context.Context, batch string) (b control.Batch, err error) {
+	err = r.until(ctx, batch, func() (bool, error) {
+		b, err = r.batches.Find(ctx, batch)
+		return b.State == control.StateLoaded || b.State == control.StateDead, err
+	})
+	if err == nil && b.State == control.StateShipped {
+		err = ctx.Err()
+	}
+	return b, err
+}
+
+// until looks again and again, whenever the batch may have been settled, until look says that it is, fails, or ctx ends.
+func (r *Receipts) until(ctx context.Context, batch string, look func() (settled bool, err error)) error {
+	tick := time.NewTicker(r.poll)
+	defer tick.Stop()
+	for {
+		told, stop := r.news.watch(batch) // before looking, so that nothing is told in between
+		settled, err := look()
+		if settled || err != nil {
+			stop()
+			return err
+		}
 		select {
 		case <-told:
 		case <-tick.C:
 		case <-ctx.Done():
-			stop()
-			return last, nil
 		}
 		stop()
+		if ctx.Err() != nil {
+			return nil
+		}
 	}
 }

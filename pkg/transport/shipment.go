@@ -21,6 +21,7 @@ import (
 // Shipment is the queue's message about one batch in the blob store.
 type Shipment struct {
 	Batch       string        `json:"batch"`
+	File        string        `json:"file,omitempty"` // what its rows get as __batch_file; empty is Batch
 	Destination string        `json:"destination"`
 	Table       schema.Table  `json:"table"`
 	Key         string        `json:"key"` // of the blob
@@ -47,8 +48,13 @@ type sealed struct {
 // shipmentOf makes the message about r.
 func shipmentOf(r ingest.Ready) Shipment {
 	return Shipment{Batch: r.Batch, Destination: r.Destination, Table: r.Table,
-		Key:  r.Destination + "/" + r.Table.String() + "/" + r.Batch + ".ndjson",
+		Key:  KeyOf(r.Destination, r.Table, r.Batch),
 		Rows: r.Rows, Bytes: r.Bytes, Seen: r.Seen, Parts: r.Parts, Created: r.Created}
+}
+
+// KeyOf gives the key of a batch's blob.
+func KeyOf(destination string, table schema.Table, batch string) string {
+	return destination + "/" + table.String() + "/" + batch + ".ndjson"
 }
 
 // encode writes the message.

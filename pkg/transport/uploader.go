@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -22,9 +21,7 @@ const shippers = 4
 // Uploader ships the writer's sealed batches.
 type Uploader struct {
 	writer  *ingest.Writer
-	blobs   blobstore.Store
-	queue   queue.Queue
-	batches control.Batches
+	courier *Courier
 	log     *slog.Logger
 	metrics *Metrics
 	backoff Backoff                  // a batch waits for ever
@@ -34,7 +31,7 @@ type Uploader struct {
 // NewUploader returns an uploader. Run does the work.
 func NewUploader(w *ingest.Writer, blobs blobstore.Store, q queue.Queue, batches control.Batches, log *slog.Logger,
 	m *Metrics) *Uploader {
-	return &Uploader{writer: w, blobs: blobs, queue: q, batches: batches, log: log, metrics: m,
+	return &Uploader{writer: w, courier: NewCourier(blobs, q, batches), log: log, metrics: m,
 		backoff: Backoff{First: 250 * time.Millisecond, Max: time.Minute}, done: w.Done}
 }
 
@@ -74,41 +71,20 @@ func (u *Uploader) loop(ctx context.Context) {
 }
 
 // ship hands r on. The order is what makes a crash harmless: the ready file stays until blob, record and message are
-// durable, and each step can be done again. The record comes before the message, so that a batch that left the writer is
-// never unknown, and a record that cannot be written does not send the message again and again.
+// durable, and each step can be done again.
 func (u *Uploader) ship(ctx context.Context, r ingest.Ready) error {
 	work := context.WithoutCancel(ctx) // what is begun is finished
 	s := shipmentOf(r)
-	message, err := s.encode()
-	if err != nil {
-		return fmt.Errorf("ship batch %s: %w", r.Batch, err)
+	if err := u.courier.Put(work, s.Key, r.Path); err != nil {
+		return err
 	}
-	if err := u.put(work, s.Key, r.Path); err != nil {
-		return fmt.Errorf("put batch %s: %w", r.Batch, err)
-	}
-	if err := u.batches.Shipped(work, s.record(message)); err != nil {
-		return fmt.Errorf("note batch %s: %w", r.Batch, err)
-	}
-	if err := u.queue.Send(work, message); err != nil {
-		return fmt.Errorf("send batch %s: %w", r.Batch, err)
+	if err := u.courier.Send(work, s); err != nil {
+		return err
 	}
 	u.metrics.batches.WithLabelValues(stageShipped).Inc()
 	u.log.DebugContext(ctx, "batch shipped", "batch", r.Batch, "destination", r.Destination, "table", r.Table.String(),
 		"rows", r.Rows, "bytes", r.Bytes)
 	return u.finish(ctx, r)
-}
-
-// put stores the file name under key.
-func (u *Uploader) put(ctx context.Context, key, name string) (err error) {
-	if local, ok := u.blobs.(blobstore.FilePutter); ok {
-		return local.PutFile(ctx, key, name)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return u.blobs.Put(ctx, key, f)
 }
 
 // finish lets the writer remove the file. Only this step is tried again when it fails, as beginning anew would send the

@@ -105,6 +105,12 @@ func (w *Workers) Run(ctx context.Context) error {
 // Check returns nil, or why no message is taken.
 func (w *Workers) Check() error { return w.disk.check() }
 
+// Room looks at the disk, and returns nil or why there is no room for more batches.
+func (w *Workers) Room() error {
+	w.disk.enough(context.Background())
+	return w.disk.check()
+}
+
 // receive takes messages and starts a load for each that finds a place in its destination's lane.
 func (w *Workers) receive(ctx context.Context, loads *sync.WaitGroup) {
 	failures := 0
