@@ -24,8 +24,32 @@ func Run(ctx context.Context, cfg config.Config, out io.Writer, log *slog.Logger
 	if _, err := io.WriteString(out, s.hello()); err != nil {
 		return errors.Join(fmt.Errorf("say that the server is ready: %w", err), s.close())
 	}
+	return s.run(ctx)
+}
+
+// While serves cfg to this machine alone, on a free port, while do runs, which is told where.
+func While(ctx context.Context, cfg config.Config, log *slog.Logger, do func(ctx context.Context, url string) error) error {
+	cfg.API = config.API{Enabled: true, Host: "127.0.0.1"}
+	cfg.Prometheus.Enabled, cfg.Workers.Enabled = false, true
+	s, err := open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	did := make(chan error, 1)
+	go func() {
+		defer stop()
+		did <- do(ctx, "http://"+s.api.Addr().String())
+	}()
+	err = s.run(ctx)
+	stop() // when a part has ended the server
+	return errors.Join(<-did, err)
+}
+
+// run runs what was opened until ctx ends, and closes it.
+func (s *server) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { s.stopping.Store(true) })()
-	err = runStages(ctx, s.stages, cfg.DrainTimeout, log)
+	err := runStages(ctx, s.stages, s.cfg.DrainTimeout, s.log)
 	if errors.Is(err, errStuck) {
 		return err // what a stuck part still uses is the operating system's to close
 	}

@@ -37,7 +37,7 @@ var floors = map[string]int{
 
 	"pkg/query": 7, "pkg/tables": 7, "pkg/transport": 7,
 
-	"pkg/named": 8, "pkg/share": 8,
+	"pkg/copier": 8, "pkg/named": 8, "pkg/share": 8,
 
 	"pkg/httpapi": 9,
 

@@ -45,6 +45,8 @@ type server struct {
 	writer  *ingest.Writer     // nil when uploads are off
 	workers *transport.Workers // nil when they are off
 
+	receipts *transport.Receipts
+
 	stages   []stage // inside out
 	closers  []io.Closer
 	stopping atomic.Bool
@@ -57,7 +59,7 @@ func open(ctx context.Context, cfg config.Config, log *slog.Logger) (*server, er
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.moving = transport.NewMetrics(s.registry)
 	for _, step := range []func(context.Context) error{
-		s.folder, s.listen, s.stores, s.destinations, s.observing, s.loading, s.writing, s.serving,
+		s.folder, s.listen, s.stores, s.destinations, s.observing, s.loading, s.writing, s.copying, s.serving,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.close())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scratchdata/scratchdata/pkg/account"
 	"github.com/scratchdata/scratchdata/pkg/config"
+	"github.com/scratchdata/scratchdata/pkg/copier"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/httpapi"
 	"github.com/scratchdata/scratchdata/pkg/named"
@@ -27,22 +28,19 @@ func (s *server) serving(context.Context) error {
 	if s.api == nil {
 		return nil
 	}
-	receipts := transport.NewReceipts(s.writer, s.control.Batches())
-	if s.workers != nil {
-		receipts.Follow(s.workers)
-	}
 	runner := query.New(queryLimits(s.cfg), s.dests, s.log, query.NewMetrics(s.registry))
 	api := httpapi.New(apiConfig(s.cfg), httpapi.Deps{
 		Log:      s.log,
 		Registry: s.registry,
 		Keys:     account.New(keysOf(s.cfg)),
 		Writer:   s.writer,
-		Receipts: receipts,
+		Receipts: s.receipts,
 		Graves:   transport.NewGraves(s.control, s.queue, s.blobs),
 		Tables:   tables.New(s.dests, s.control.Columns(), s.log),
 		Query:    runner,
 		Shares:   share.New(s.control.Shares(), runner),
 		Named:    named.New(s.control.Queries(), runner),
+		Copies:   copier.New(s.dests, s.control.Jobs(), runner, s.mayCopy, s.log),
 		Health:   s.health,
 	})
 	handler := api.Handler()

@@ -1,10 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"path/filepath"
+	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/builtin"
 	"github.com/scratchdata/scratchdata/pkg/config"
+	"github.com/scratchdata/scratchdata/pkg/copier"
 	"github.com/scratchdata/scratchdata/pkg/flatten"
 	"github.com/scratchdata/scratchdata/pkg/httpapi"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
@@ -55,6 +58,25 @@ func workersConfig(c config.Config) transport.WorkersConfig {
 	cfg.FreeSpace, cfg.Dir = int64(c.Workers.FreeSpaceRequired), c.DataDir
 	return cfg
 }
+
+func copierConfig(c config.Config) copier.WorkerConfig {
+	return copier.WorkerConfig{Concurrent: c.Workers.Copies, Lease: copyLease, Every: copyEvery, RowBytes: 2 * int(c.Limits.RowBytes),
+		Batch: func(destination string) (bytes, rows int64) {
+			bytes, rows = int64(c.Uploads.MaxFileSize), int64(c.Uploads.MaxRows)
+			for _, d := range c.Destinations {
+				if d.ID == destination {
+					bytes, rows = cmp.Or(int64(d.MaxFileSize), bytes), cmp.Or(int64(d.MaxRows), rows)
+				}
+			}
+			return bytes, rows
+		}}
+}
+
+// How long a copy waits for another process when its own has died, and how often one says that it lives.
+const (
+	copyLease = 30 * time.Second
+	copyEvery = time.Second
+)
 
 func queryLimits(c config.Config) query.Limits {
 	return query.Limits{Timeout: c.Query.Timeout, Concurrent: c.Query.Concurrent, Rows: c.Query.MaxRows,

@@ -27,6 +27,7 @@ const (
 type commands struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve until told to stop. This is the default command."`
 	Check   checkCommand   `cmd:"" help:"Say every mistake in a configuration, and start nothing."`
+	Copy    copyCommand    `cmd:"" help:"Copy the answer of a query into a table, of any destination."`
 	Dead    deadCommand    `cmd:"" help:"The batches whose load was given up: list, show, replay, drop."`
 	Rescue  rescueCommand  `cmd:"" help:"The values of a table that their columns could not hold: list, and put back."`
 	Health  healthCommand  `cmd:"" help:"Ask the running server whether it is well."`

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,7 +19,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/tables"
 )
 
-// remote asks a running server's API about one destination's tables.
+// remote asks a running server's API about one destination.
 type remote struct {
 	base string
 	key  secret.String
@@ -31,26 +33,44 @@ func newRemote(cfg config.Config, d config.Destination) (*remote, bool) {
 	return &remote{"http://" + net.JoinHostPort(hostOf(cfg.API.Host), strconv.Itoa(cfg.API.Port)), d.APIKeys[0]}, true
 }
 
-// ask calls the API and reads its answer into reply.
-func (r *remote) ask(ctx context.Context, method string, table schema.Table, path string, reply any) (err error) {
-	req, err := http.NewRequestWithContext(ctx, method, r.base+"/api/tables/"+url.PathEscape(table.String())+path, http.NoBody)
+// ask calls the API about a table and reads its answer into reply.
+func (r *remote) ask(ctx context.Context, method string, table schema.Table, path string, reply any) error {
+	return r.call(ctx, method, "/api/tables/"+url.PathEscape(table.String())+path, nil, reply)
+}
+
+// call calls the API, with body as JSON unless that is nil, and reads its answer into reply.
+func (r *remote) call(ctx context.Context, method, path string, body, reply any) (err error) {
+	var text io.Reader = http.NoBody
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		text = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, r.base+path, text)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+r.key.Reveal())
+	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask the server: %w", err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was read
-	if resp.StatusCode == http.StatusOK {
+	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusAccepted {
 		return json.NewDecoder(resp.Body).Decode(reply)
 	}
 	var problem struct{ Detail, Code string }
 	if err := json.NewDecoder(resp.Body).Decode(&problem); err != nil || problem.Code == "" {
 		return fmt.Errorf("the server answered %s", resp.Status)
 	}
-	return fault.New(fault.Internal, problem.Code, "the server answered %s: %s", resp.Status, problem.Detail)
+	kind := fault.Internal
+	if resp.StatusCode == http.StatusBadRequest {
+		kind = fault.Invalid // a mistake in what was asked
+	}
+	return fault.New(kind, problem.Code, "the server answered %s: %s", resp.Status, problem.Detail)
 }
 
 // Shape tells what a table is like.

@@ -27,6 +27,9 @@ func (c *Config) check() []Mistake {
 	for i := range c.Destinations {
 		k.destination(i)
 	}
+	for i := range c.Destinations {
+		k.copies(i)
+	}
 	if c.API.Enabled && len(k.keys) == 0 {
 		k.wrong("destinations", "none has an API key, so nobody could use the API")
 	}
@@ -129,6 +132,7 @@ func (k *checker) workers() {
 	atLeast(k, "workers.count", w.Count, 1)
 	atLeast(k, "workers.lease", w.Lease, time.Second)
 	atLeast(k, "workers.max_attempts", w.MaxAttempts, 1)
+	atLeast(k, "workers.copies", w.Copies, 1)
 	atLeast(k, "workers.free_space_required", w.FreeSpaceRequired, 0)
 }
 
@@ -157,6 +161,15 @@ func (k *checker) destination(i int) {
 	}
 	atLeast(k, path+".max_rows", d.MaxRows, 0)
 	atMost(k, path+".max_rows", d.MaxRows, maxFileRows)
+}
+
+// copies checks where copies may come from, once all destinations are known.
+func (k *checker) copies(i int) {
+	for j, id := range k.cfg.Destinations[i].CopyFrom {
+		if _, known := k.ids[id]; !known && id != "*" {
+			k.wrong(fmt.Sprintf("destinations[%d].copy_from[%d]", i, j), "no destination has the id %q", id)
+		}
+	}
 }
 
 // key checks one API key. The key itself is in no message.

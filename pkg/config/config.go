@@ -14,7 +14,7 @@ import (
 type Config struct {
 	DataDir          string        `yaml:"data_dir"`          // everything the server keeps is below it
 	DrainTimeout     time.Duration `yaml:"drain_timeout"`     // how long a stop may take before the rest is cut off
-	ReceiptRetention time.Duration `yaml:"receipt_retention"` // how long a loaded insert's receipt is remembered
+	ReceiptRetention time.Duration `yaml:"receipt_retention"` // how long a loaded insert's receipt, and a finished copy, are remembered
 	Logging          Logging       `yaml:"logging"`
 	Prometheus       Prometheus    `yaml:"prometheus"`
 	API              API           `yaml:"api"`
@@ -105,6 +105,7 @@ type Workers struct {
 	Count             int           `yaml:"count"`
 	Lease             time.Duration `yaml:"lease"` // after it the batch of a lost worker goes to another
 	MaxAttempts       int           `yaml:"max_attempts"`
+	Copies            int           `yaml:"copies"`              // that are worked on at a time
 	FreeSpaceRequired registry.Size `yaml:"free_space_required"` // less free disk pauses the workers
 }
 
@@ -120,6 +121,7 @@ type Destination struct {
 	Name     string          `yaml:"name"`
 	Type     string          `yaml:"type"`
 	APIKeys  []secret.String `yaml:"api_keys"`
+	CopyFrom []string        `yaml:"copy_from"` // the destinations that may copy into this one; "*" means all, as nothing does
 	Settings yaml.Node       `yaml:"settings"`
 	// Zero means the same as uploads has.
 	MaxFileSize registry.Size `yaml:"max_file_size"`
@@ -148,7 +150,7 @@ func Default() Config {
 		Limits:       Limits{BodyBytes: 16 << 30, DecodedBytes: 64 << 30, RowBytes: 8 << 20, Depth: 64, Columns: 2000, Rows: 10_000, Tables: 100},
 		Query:        Query{Timeout: 5 * time.Minute, Concurrent: 8},
 		Uploads:      defaultUploads(),
-		Workers:      Workers{Enabled: true, Count: 2, Lease: 5 * time.Minute, MaxAttempts: 10, FreeSpaceRequired: 1 << 30},
+		Workers:      Workers{Enabled: true, Count: 2, Lease: 5 * time.Minute, MaxAttempts: 10, Copies: 2, FreeSpaceRequired: 1 << 30},
 		BlobStore:    Section{Type: "local"},
 		Queue:        Section{Type: "local"},
 		Cache:        Section{Type: "memory"},
@@ -174,5 +176,5 @@ func defaultUploads() Uploads {
 }
 
 func defaultDestinations() []Destination {
-	return []Destination{{ID: "1", Name: "local", Type: "duckdb", APIKeys: []secret.String{DefaultKey}}}
+	return []Destination{{ID: "1", Name: "local", Type: "duckdb", APIKeys: []secret.String{DefaultKey}, CopyFrom: []string{"*"}}}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scratchdata/scratchdata/pkg/account"
+	"github.com/scratchdata/scratchdata/pkg/copier"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
 	"github.com/scratchdata/scratchdata/pkg/named"
 	"github.com/scratchdata/scratchdata/pkg/query"
@@ -60,6 +61,7 @@ type Deps struct {
 	Tables   *tables.Tables
 	Shares   *share.Links
 	Named    *named.Queries
+	Copies   *copier.Copies
 	Health   func() []string // why the server is not well, empty when it is; nil means always well
 }
 
@@ -102,6 +104,10 @@ func (s *Server) routes() {
 	r.Get("/api/data/query", s.handle(s.keyed(s.queryByURL)))
 	r.Post("/api/data/query", s.handle(s.keyed(s.queryByBody)))
 	r.Post("/api/data/query/share", s.handle(s.keyed(s.writing(s.makeShare))))
+	r.Post("/api/data/copy", s.handle(s.keyed(s.writing(s.startCopy))))
+	r.Get("/api/jobs", s.handle(s.keyed(s.listJobs)))
+	r.Get("/api/jobs/{id}", s.handle(s.keyed(s.showJob)))
+	r.Delete("/api/jobs/{id}", s.handle(s.keyed(s.writing(s.cancelJob))))
 	r.Get("/api/shares", s.handle(s.keyed(s.listShares)))
 	r.Delete("/api/shares/{id}", s.handle(s.keyed(s.writing(s.revokeShare))))
 	r.Get("/share/{id}", s.handle(s.showShare))
