@@ -74,7 +74,7 @@ func copierConfig(c config.Config) copier.WorkerConfig {
 
 // How long a copy waits for another process when its own has died, and how often one says that it lives.
 const (
-	copyLease = 30 * time.Second
+	copyLease = 10 * time.Second
 	copyEvery = time.Second
 )
 

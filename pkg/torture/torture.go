@@ -32,19 +32,22 @@ type Account struct {
 	Doubled      int64 // in the table more than once
 	Torn         int64 // inserts of which only a part is in the table
 	Orphans      int64 // rows that went to two tables, and are not once in each
+	Copies       int   // copies that are done, each row of which is in the table once
+	BadCopies    int   // others
 	Replayed     int64 // inserts that were sent again, as their answer was lost, and were there already
 	Kills, Terms int   // SIGKILLs and SIGTERMs sent
 }
 
 // OK reports whether every promise was kept, and the run was one that could have broken them.
 func (a Account) OK() bool {
-	return a.Lost == 0 && a.Doubled == 0 && a.Torn == 0 && a.Orphans == 0 && a.Acknowledged > 0 && a.Replayed > 0 && a.Kills+a.Terms > 0
+	return a.Lost == 0 && a.Doubled == 0 && a.Torn == 0 && a.Orphans == 0 && a.BadCopies == 0 &&
+		a.Acknowledged > 0 && a.Copies > 0 && a.Replayed > 0 && a.Kills+a.Terms > 0
 }
 
 // String gives the line that people read.
 func (a Account) String() string {
-	return fmt.Sprintf("acknowledged %d / lost %d / doubled %d / torn %d / orphans %d  (unanswered %d, replayed inserts %d, %d SIGKILL, %d SIGTERM)",
-		a.Acknowledged, a.Lost, a.Doubled, a.Torn, a.Orphans, a.Unanswered, a.Replayed, a.Kills, a.Terms)
+	return fmt.Sprintf("acknowledged %d / lost %d / doubled %d / torn %d / orphans %d / copies %d / not exact %d  (unanswered %d, replayed inserts %d, %d SIGKILL, %d SIGTERM)",
+		a.Acknowledged, a.Lost, a.Doubled, a.Torn, a.Orphans, a.Copies, a.BadCopies, a.Unanswered, a.Replayed, a.Kills, a.Terms)
 }
 
 // Run tortures and returns the account. Progress goes to out.
@@ -67,6 +70,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Account, error) {
 		clients[i] = newClient(i, cfg.Seed, srv)
 		wg.Go(func() { clients[i].run(load, patience) })
 	}
+	wg.Go(func() { newCopyist(cfg.Seed, srv).run(load) })
 	a, err := kills(ctx, cfg, srv)
 	stopLoad()
 	time.AfterFunc(lastTries, stopAll)
@@ -74,7 +78,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Account, error) {
 	if err != nil {
 		return a, errors.Join(err, srv.Signal(os.Kill))
 	}
-	if err := account(ctx, srv, clients, &a); err != nil {
+	if err := errors.Join(account(ctx, srv, clients, &a), accountCopies(ctx, srv, &a)); err != nil {
 		return a, errors.Join(err, srv.Signal(os.Kill))
 	}
 	return a, srv.Stop()

@@ -3,6 +3,7 @@ package torture
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 )
@@ -31,16 +32,41 @@ func TestTally(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
-			got.Kills, got.Replayed = 1, 1
+			got.Kills, got.Replayed, got.Copies = 1, 1, 1
 			if got.OK() != tt.ok {
 				t.Errorf("OK: got %t, want %t", got.OK(), tt.ok)
 			}
 		})
 	}
-	for _, a := range []Account{{Acknowledged: 1, Replayed: 1}, {Acknowledged: 1, Kills: 1}, {Acknowledged: 1, Kills: 1, Replayed: 1, Orphans: 1}} {
+	for _, a := range []Account{{Acknowledged: 1, Copies: 1, Replayed: 1}, {Acknowledged: 1, Copies: 1, Kills: 1}, {Acknowledged: 1, Kills: 1, Replayed: 1},
+		{Acknowledged: 1, Copies: 1, Kills: 1, Replayed: 1, Orphans: 1}, {Acknowledged: 1, Copies: 1, Kills: 1, Replayed: 1, BadCopies: 1}} {
 		if a.OK() {
 			t.Errorf("%+v must not pass", a)
 		}
+	}
+}
+
+func TestCopiesAreCompared(t *testing.T) {
+	for _, tt := range []struct {
+		name, state   string
+		rows, numbers int64
+		exact         bool
+	}{
+		{"all there once", "done", 5, 5, true},
+		{"one lost", "done", 4, 4, false},
+		{"one doubled", "done", 6, 5, false},
+		{"one lost, one doubled", "done", 5, 4, false},
+		{"failed", "failed", 5, 5, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var a Account
+			if err := a.copy(job{State: tt.state, Query: fmt.Sprintf(copied, 5)}, tt.rows, tt.numbers); err != nil {
+				t.Fatal(err)
+			}
+			if exact := a == (Account{Copies: 1}); exact != tt.exact {
+				t.Errorf("got %+v, want it exact: %t", a, tt.exact)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,120 @@
+package torture
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/rig"
+)
+
+// copyist copies answers of known sizes into one table, one after the other.
+type copyist struct {
+	srv  *rig.Server
+	rng  *rand.Rand
+	http *http.Client
+}
+
+func newCopyist(seed uint64, srv *rig.Server) *copyist {
+	return &copyist{srv: srv, rng: rand.New(rand.NewPCG(seed, 1<<32)), http: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}}
+}
+
+// copied is the query of a copy of so many rows.
+const copied = "select i as n, 'row ' || i as t, (i / 7)::decimal(18,3) as d from range(%d) r(i)"
+
+// run starts copies until load ends. One whose answer is lost is among the jobs, or was never begun.
+func (c *copyist) run(load context.Context) {
+	defer c.http.CloseIdleConnections()
+	for load.Err() == nil {
+		body := fmt.Sprintf(`{"query":%q,"destination_id":1,"destination_table":"copied"}`, fmt.Sprintf(copied, 1+c.rng.IntN(200_000)))
+		_, _, _ = c.srv.Post(load, c.http, "/api/data/copy", bytes.NewReader([]byte(body))) // the jobs tell what became of it
+		pause := time.NewTimer(time.Duration(c.rng.IntN(2000)) * time.Millisecond)
+		select {
+		case <-pause.C:
+		case <-load.Done():
+		}
+		pause.Stop()
+	}
+}
+
+// job is what the server says of a copy.
+type job struct {
+	ID    string `json:"job_id"`
+	State string `json:"state"`
+	Query string `json:"query"`
+	Error string `json:"error"`
+}
+
+// accountCopies waits until all copies have ended, and compares each with what the table has of it.
+func accountCopies(ctx context.Context, srv *rig.Server, a *Account) error {
+	jobs, err := ended(ctx, srv)
+	if err != nil || len(jobs) == 0 {
+		return err
+	}
+	rows, numbers := map[string]int64{}, map[string]int64{}
+	err = srv.Lines(ctx, "select __batch_file, count(*), count(distinct n) from copied group by all", func(line []byte) error {
+		f := bytes.Split(line, []byte(","))
+		if len(f) != 3 {
+			return fmt.Errorf("line %q", line)
+		}
+		var err error
+		if rows[string(f[0])], err = strconv.ParseInt(string(f[1]), 10, 64); err == nil {
+			numbers[string(f[0])], err = strconv.ParseInt(string(f[2]), 10, 64)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if err := a.copy(j, rows[j.ID], numbers[j.ID]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copy counts one copy, of which the table has rows rows, with so many different numbers.
+func (a *Account) copy(j job, rows, numbers int64) error {
+	var want int64
+	if _, err := fmt.Sscanf(j.Query, copied, &want); err != nil {
+		return fmt.Errorf("job %s copies %q: %w", j.ID, j.Query, err)
+	}
+	if j.State == "done" && rows == want && numbers == want {
+		a.Copies++
+	} else {
+		a.BadCopies++
+	}
+	return nil
+}
+
+// ended waits until no copy is left to be done, and lists all.
+func ended(ctx context.Context, srv *rig.Server) (jobs []job, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		left := 0
+		if err := srv.JSON(ctx, "/api/jobs", &jobs); err != nil {
+			return nil, err
+		}
+		for _, j := range jobs {
+			if j.State != "done" && j.State != "failed" {
+				left++
+			}
+		}
+		if left == 0 {
+			return jobs, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%d copies are not done: %w", left, ctx.Err())
+		}
+	}
+}
