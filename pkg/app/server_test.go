@@ -84,11 +84,12 @@ func (b *logBuffer) String() string {
 type client struct {
 	t    *testing.T
 	url  string
+	key  string
 	http *http.Client
 }
 
 func newClient(t *testing.T, url string) *client {
-	c := &client{t: t, url: url, http: &http.Client{Transport: &http.Transport{}}}
+	c := &client{t: t, url: url, key: config.DefaultKey, http: &http.Client{Transport: &http.Transport{}}}
 	t.Cleanup(c.http.CloseIdleConnections)
 	return c
 }
@@ -181,7 +182,7 @@ func (c *client) try(method, path, body string) (status int, text string, err er
 	if err != nil {
 		return 0, "", err
 	}
-	req.Header.Set("Authorization", "Bearer local")
+	req.Header.Set("Authorization", "Bearer "+c.key)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return 0, "", err
