@@ -13,6 +13,7 @@ import (
 // copying makes the receipts, and what works on copies where there are workers.
 func (s *server) copying(context.Context) error {
 	s.receipts = transport.NewReceipts(s.writer, s.control.Batches())
+	s.receipts.KnowCopies(s.control.Jobs())
 	if s.workers == nil {
 		return nil
 	}

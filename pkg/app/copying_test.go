@@ -119,6 +119,17 @@ func TestCopyToAnotherDatabaseAndOntoItself(t *testing.T) {
 			"a,true,1,2024-02-29T12:00:00Z,x,\nb,true,2,,,\n"+`c,true,0,,,"{""n"":""three""}"`+"\n")
 	two.query("select typeof(n) as n, typeof(\"at\") as t from shop.events limit 1", "n,t\nBIGINT,TIMESTAMP WITH TIME ZONE\n")
 
+	var shape struct {
+		Columns []struct{ Receipt string }
+	}
+	if _, text := two.do("GET", "/api/tables/shop.events/columns", ""); json.Unmarshal([]byte(text), &shape) != nil || len(shape.Columns) == 0 {
+		t.Fatalf("got columns %s", text)
+	}
+	status, text := two.do("GET", "/api/receipts/"+shape.Columns[0].Receipt, "")
+	if status != http.StatusOK || !strings.Contains(text, `"batch":"`+id+`"`) || !strings.Contains(text, `"state":"loaded","rows":3`) {
+		t.Errorf("the receipt of a column that was made for a copy: got %d %s", status, text)
+	}
+
 	s.wantDone(s.copy("select * from events", "1", "events"), 3)
 	s.query("select count(*) as n from events", "n\n6\n")
 
@@ -134,7 +145,7 @@ func TestCopyToAnotherDatabaseAndOntoItself(t *testing.T) {
 	if status, _ := s.do("GET", "/api/jobs/"+id, ""); status != http.StatusNotFound {
 		t.Errorf("the job of another key: got status %d, want 404", status)
 	}
-	status, text := s.do("POST", "/api/data/copy", `{"query":"select 1 as x","destination_id":3,"destination_table":"t"}`)
+	status, text = s.do("POST", "/api/data/copy", `{"query":"select 1 as x","destination_id":3,"destination_table":"t"}`)
 	if status != http.StatusForbidden || !strings.Contains(text, "copy_not_allowed") {
 		t.Errorf("a copy into a destination that takes none: got %d %s, want 403", status, text)
 	}

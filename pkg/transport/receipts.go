@@ -43,6 +43,7 @@ type Receipt struct {
 type Receipts struct {
 	writer  *ingest.Writer
 	batches control.Batches
+	jobs    control.Jobs // nil when copies are not known
 	news    *news
 	poll    time.Duration
 }
@@ -57,6 +58,10 @@ func NewReceipts(w *ingest.Writer, batches control.Batches) *Receipts {
 func (r *Receipts) Follow(w *Workers) {
 	r.news, r.poll = w.news, pollOwn
 }
+
+// KnowCopies lets Find tell of copies as well: a column that was made for one has its receipt. It is called before the
+// first Find.
+func (r *Receipts) KnowCopies(jobs control.Jobs) { r.jobs = jobs }
 
 // Find tells where the insert of receipt is, or fault.NotFound.
 func (r *Receipts) Find(ctx context.Context, receipt string) (Receipt, error) {
@@ -89,10 +94,30 @@ func (r *Receipts) find(ctx context.Context, batch string) (control.Batch, error
 		}
 	}
 	b, err = r.batches.Find(ctx, batch)
+	if errors.Is(err, fault.NotFound) && r.jobs != nil {
+		b, err = r.findCopy(ctx, batch)
+	}
 	if errors.Is(err, fault.NotFound) {
 		return b, fault.New(fault.NotFound, "unknown_receipt", "no insert has this receipt")
 	}
 	return b, err
+}
+
+// findCopy gives a copy as if all of its rows were one batch.
+func (r *Receipts) findCopy(ctx context.Context, id string) (control.Batch, error) {
+	j, err := r.jobs.Find(ctx, id)
+	if err != nil {
+		return control.Batch{}, err
+	}
+	b := control.Batch{ID: id, Destination: j.Destination, Table: j.Table, State: control.StateShipped, Rows: j.Written.Rows,
+		Rescued: j.Rescued, Reason: j.Error, Attempts: j.Run}
+	switch j.State {
+	case control.JobDone:
+		b.State = control.StateLoaded
+	case control.JobFailed, control.JobCanceled:
+		b.State = control.StateDead
+	}
+	return b, nil
 }
 
 // Wait waits until the insert of receipt is loaded or dead. When ctx ends first it returns how far the insert had come;
