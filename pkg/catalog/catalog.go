@@ -48,7 +48,7 @@ func New(most int, notes control.Columns, log *slog.Logger) *Catalog {
 func (c *Catalog) Insert(ctx context.Context, id string, d destination.Destination, table schema.Table,
 	b destination.Batch) (destination.Loaded, error) {
 	t := target{Destination: d, id: id, table: table, batch: b.BatchFile(), rules: destination.RulesOf(d), cap: c.cap, notes: c.notes, log: c.log}
-	cols := c.columns(place{id, table})
+	cols := c.columns(place{id, table}, d)
 	var rescue, retried bool
 	for try := 1; ; try++ {
 		loaded, err := t.insert(ctx, cols, b, rescue)
@@ -69,20 +69,22 @@ func (c *Catalog) Insert(ctx context.Context, id string, d destination.Destinati
 	}
 }
 
-// columns gives what is remembered of the table at p.
-func (c *Catalog) columns(p place) *columns {
+// columns gives what is remembered of the table at p, which is in d. Of another that was there before, perhaps another
+// database, nothing is.
+func (c *Catalog) columns(p place, d destination.Destination) *columns {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cols := c.tables[p]; cols != nil {
-		return cols
+	old := c.tables[p]
+	if old != nil && old.of == d {
+		return old
 	}
-	if len(c.tables) >= maxTables {
+	if old == nil && len(c.tables) >= maxTables {
 		for old := range c.tables {
 			delete(c.tables, old) // whoever uses it still may: two memories of a table do no harm
 			break
 		}
 	}
-	cols := newColumns()
+	cols := newColumns(d)
 	c.tables[p] = cols
 	return cols
 }

@@ -127,6 +127,21 @@ func TestInsertMakesColumns(t *testing.T) {
 	}
 }
 
+// What is remembered of one database is not taken for another's that came under its id.
+func TestInsertIntoAnotherDatabase(t *testing.T) {
+	old, table, c := newDatabase(), tableOf(t, "events"), New(10, newNotes(), quiet())
+	mustInsert(t, c, old, table, "a:int b:int")
+	fresh := newDatabase()
+	mustInsert(t, c, fresh, table, "a:text b:int")
+	wantColumns(t, fresh, table, "__row_id:text __batch_file:text a:text b:int")
+	wantCalls(t, fresh, "Columns CreateTable Columns AddColumns Load")
+	mustInsert(t, c, fresh, table, "a:text")
+	wantCalls(t, fresh, "Load")
+	if len(c.tables) != 1 {
+		t.Errorf("got %d tables remembered, want 1", len(c.tables))
+	}
+}
+
 func TestInsertRemembersColumns(t *testing.T) {
 	d, table, c := newDatabase(), tableOf(t, "events"), New(10, newNotes(), quiet())
 	mustInsert(t, c, d, table, "a:int")

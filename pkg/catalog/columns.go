@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
 // columns is what is remembered of one table.
 type columns struct {
+	of destination.Destination // where the table is
 	// turn is the table's lock: whoever's element is in it reads and changes the table's columns. It is a channel
 	// because waiting for somebody whose database hangs must end with the context.
 	turn  chan struct{}
@@ -22,8 +24,8 @@ type columns struct {
 	own   int                 // how many of known are not Scratch Data's; guarded by turn
 }
 
-func newColumns() *columns {
-	c := &columns{turn: make(chan struct{}, 1)}
+func newColumns(of destination.Destination) *columns {
+	c := &columns{of: of, turn: make(chan struct{}, 1)}
 	c.forget()
 	return c
 }
