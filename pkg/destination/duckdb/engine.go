@@ -16,8 +16,9 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/durable"
 )
 
-// queryConnections is how many queries run at once; more wait.
-const queryConnections = 8
+// queryConnections is how many queries run at once; more wait. How many may is package query's to say: this is only so many
+// that it never decides.
+const queryConnections = 64
 
 // engine is one opened database.
 type engine struct {

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/scratchdata/scratchdata/pkg/destination"
 )
 
 // holdFile names the database file that this program opens, instead of running tests, and holds until its input ends.
@@ -206,10 +208,11 @@ func TestOpenTwice(t *testing.T) {
 	if err := os.Symlink(d.cfg.File, link); err != nil {
 		t.Fatal(err)
 	}
-	const why = "another destination of this one has it open: stop that process, or give this destination a file of its own"
-	wantRefused(t, d.cfg.File, why)
-	if _, err := try(link); err == nil || !strings.Contains(err.Error(), why) {
-		t.Errorf("by a link: got %v, want %q in it", err, why)
+	wantRefused(t, d.cfg.File, "this process has the database open already: give each destination a file of its own")
+	for _, file := range []string{d.cfg.File, link} {
+		if _, err := try(file); !errors.Is(err, destination.ErrInUse) {
+			t.Errorf("%s: got %v, want ErrInUse", file, err)
+		}
 	}
 	wantAnswer(t, d, "SELECT n FROM t", "1")
 	if err := d.Close(); err != nil {
@@ -229,8 +232,21 @@ func TestOpenTwice(t *testing.T) {
 
 func TestOpenHeldByAnotherProcess(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.duckdb")
+	d, err := try(file) // this process had it before
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if signed, err := os.ReadFile(file + ".lock"); err != nil || len(signed) != 0 {
+		t.Errorf("the lock after Close: got %q, %v, want it empty", signed, err)
+	}
 	hold(t, file)
 	wantRefused(t, file, "another process", "stop that process")
+	if _, err := try(file); errors.Is(err, destination.ErrInUse) {
+		t.Errorf("got %v, want an error that is not ErrInUse: to close what this process has open would not help", err)
+	}
 	// Who opens it with another program makes no lock of ours.
 	if err := os.Remove(file + ".lock"); err != nil {
 		t.Fatal(err)

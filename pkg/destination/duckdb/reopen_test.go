@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
 	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/result"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
@@ -234,4 +237,45 @@ func slow(b destination.Batch, began chan<- struct{}, release <-chan struct{}) d
 		return open(ctx)
 	}
 	return b
+}
+
+// TestReplaceSettings: a set gives the same file other settings, when the query that reads it has ended.
+func TestReplaceSettings(t *testing.T) {
+	d := open(t)
+	d.sql(t, "CREATE TABLE t AS SELECT 1 AS n")
+	set := destination.NewSet(destination.ByID{"1": d})
+	opener := func(threads int) destination.Opener {
+		cfg := d.cfg
+		cfg.Threads = threads
+		return func(ctx context.Context) (destination.Destination, error) {
+			return Open(ctx, cfg, slog.New(slog.DiscardHandler))
+		}
+	}
+	ask := func(sql string, out result.Writer) error {
+		return set.Use(t.Context(), "1", func(d destination.Destination) error { return d.Query(t.Context(), sql, nil, out) })
+	}
+	standing, release := make(chan struct{}), make(chan struct{})
+	before := make(chan error, 1)
+	slow := &pausing{at: standing, until: release}
+	go func() { before <- ask("SELECT n FROM t", slow) }()
+	<-standing
+	replaced := make(chan error, 1)
+	go func() {
+		_, err := set.Replace(t.Context(), "1", opener(3), opener(0))
+		replaced <- err
+	}()
+	close(release)
+	if err := errors.Join(<-before, <-replaced); err != nil {
+		t.Fatal(err)
+	}
+	var after destinationtest.Rows
+	if err := ask("SELECT n, current_setting('threads')::VARCHAR FROM t", &after); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"1|3"}; !slices.Equal(slow.Rows.Rows, []string{"1"}) || !slices.Equal(after.Rows, want) {
+		t.Errorf("got %q, then %q, want 1, then %q", slow.Rows.Rows, after.Rows, want)
+	}
+	if err := set.Close(); err != nil {
+		t.Error(err)
+	}
 }
