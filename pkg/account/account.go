@@ -4,6 +4,7 @@ package account
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"sync/atomic"
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/secret"
@@ -15,19 +16,29 @@ type Grant struct {
 	Destination string // the id of the destination that the key writes to and asks
 }
 
-// Keys is the known keys. It does not change after New, so it is safe for concurrent use.
+// Keys is the known keys. Safe for concurrent use.
 type Keys struct {
-	grants map[[sha256.Size]byte]Grant
+	grants atomic.Pointer[grants] // never changed, but replaced
 }
+
+// grants is what each key allows, by the key's SHA-256.
+type grants map[[sha256.Size]byte]Grant
 
 // New returns the keys, each with the id of its destination. The keys themselves are not kept, only their SHA-256.
 func New(keys map[secret.String]string) *Keys {
-	k := &Keys{grants: make(map[[sha256.Size]byte]Grant, len(keys))}
+	k := new(Keys)
+	k.Replace(keys)
+	return k
+}
+
+// Replace makes keys the known ones in place of those before, all at once.
+func (k *Keys) Replace(keys map[secret.String]string) {
+	fresh := make(grants, len(keys))
 	for key, destination := range keys {
 		sum := sha256.Sum256([]byte(key.Reveal()))
-		k.grants[sum] = Grant{KeyID: hex.EncodeToString(sum[:4]), Destination: destination}
+		fresh[sum] = Grant{KeyID: hex.EncodeToString(sum[:4]), Destination: destination}
 	}
-	return k
+	k.grants.Store(&fresh)
 }
 
 // Find returns what key allows, or fault.Unauthorized. It compares digests, so that its time tells nothing of the keys.
@@ -36,7 +47,7 @@ func (k *Keys) Find(key string) (Grant, error) {
 		return Grant{}, fault.New(fault.Unauthorized, "no_key",
 			"no API key: send it as `Authorization: Bearer KEY`, `X-API-Key: KEY`, `apikey: KEY` or `?api_key=KEY`")
 	}
-	g, ok := k.grants[sha256.Sum256([]byte(key))]
+	g, ok := (*k.grants.Load())[sha256.Sum256([]byte(key))]
 	if !ok {
 		return Grant{}, fault.New(fault.Unauthorized, "unknown_key", "this API key is not known")
 	}

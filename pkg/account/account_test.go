@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
@@ -40,7 +41,7 @@ func TestFind(t *testing.T) {
 
 func TestKeysDoNotHoldTheKey(t *testing.T) {
 	keys := New(map[secret.String]string{"a-very-secret-key": "1"})
-	if s := fmt.Sprintf("%+v %#v", keys, *keys); strings.Contains(s, "a-very-secret-key") {
+	if s := fmt.Sprintf("%+v %#v", *keys.grants.Load(), keys); strings.Contains(s, "a-very-secret-key") {
 		t.Errorf("the key is printed: %s", s)
 	}
 }
@@ -84,4 +85,51 @@ func TestNoKeys(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestReplace(t *testing.T) {
+	keys := New(map[secret.String]string{"stays": "1", "goes": "1", "moves": "1"})
+	keys.Replace(map[secret.String]string{"stays": "1", "moves": "2", "comes": "2"})
+	for key, want := range map[string]string{"stays": "1", "moves": "2", "comes": "2", "goes": ""} {
+		g, err := keys.Find(key)
+		if g.Destination != want || (want == "") != errors.Is(err, fault.Unauthorized) {
+			t.Errorf("%s: got %q, %v, want %q", key, g.Destination, err, want)
+		}
+	}
+}
+
+// Who asks while the keys are replaced gets the ones before or the ones after, never some of each.
+func TestReplaceWhileOthersAsk(t *testing.T) {
+	before, after := map[secret.String]string{"a": "1", "b": "1"}, map[secret.String]string{"a": "2", "b": "2"}
+	keys := New(before)
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		wg.Go(func() {
+			for {
+				all := *keys.grants.Load()
+				places := make(map[string]bool)
+				for _, g := range all {
+					places[g.Destination] = true
+				}
+				if len(all) != 2 || len(places) != 1 {
+					t.Errorf("got %d keys of %d destinations, want 2 of 1", len(all), len(places))
+				}
+				if _, err := keys.Find("a"); err != nil {
+					t.Error(err)
+				}
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for range 500 {
+		keys.Replace(after)
+		keys.Replace(before)
+	}
+	close(stop)
+	wg.Wait()
 }

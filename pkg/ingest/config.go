@@ -4,6 +4,8 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/flatten"
@@ -23,7 +25,7 @@ type Config struct {
 	Limits    flatten.Limits      // of one row
 	KeyWindow time.Duration       // for which an idempotency key is remembered, at least
 	MaxKeys   int                 // that are remembered at most: beyond it the oldest are forgotten early
-	Per       map[string]Rotation // other limits of batches, by destination id
+	Per       map[string]Rotation // other limits of batches, by destination id; Writer.Rotate changes them
 }
 
 // Rotation is when a batch is sealed. What is zero is as in Config.
@@ -56,9 +58,7 @@ func (c Config) Validate() error {
 		errs = append(errs, errors.New("dir: a folder is wanted"))
 	}
 	errs = append(errs, c.rotation().validate("")...)
-	for id := range c.Per {
-		errs = append(errs, c.rotationOf(id).validate("destination "+id+": ")...)
-	}
+	errs = append(errs, c.validatePer(c.Per)...)
 	for _, n := range [...]struct {
 		name  string
 		value int64
@@ -73,9 +73,8 @@ func (c Config) Validate() error {
 
 func (c Config) rotation() Rotation { return Rotation{c.MaxBytes, c.MaxAge, c.MaxRows} }
 
-// rotationOf gives the limits of a destination's batches.
-func (c Config) rotationOf(destination string) Rotation {
-	r, per := c.rotation(), c.Per[destination]
+// with gives the limits of the batches of a destination that has others per destination.
+func (r Rotation) with(per Rotation) Rotation {
 	if per.MaxBytes != 0 {
 		r.MaxBytes = per.MaxBytes
 	}
@@ -86,6 +85,14 @@ func (c Config) rotationOf(destination string) Rotation {
 		r.MaxRows = per.MaxRows
 	}
 	return r
+}
+
+// validatePer says all that is wrong with the limits of single destinations.
+func (c Config) validatePer(per map[string]Rotation) (errs []error) {
+	for _, id := range slices.Sorted(maps.Keys(per)) {
+		errs = append(errs, c.rotation().with(per[id]).validate("destination "+id+": ")...)
+	}
+	return errs
 }
 
 func (r Rotation) validate(whose string) (errs []error) {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,6 +149,69 @@ func TestRotationPerDestination(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Limits that are changed hold for the batch that is open, but for its time, and for those after it.
+func TestRotate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWriter(t, func(c *Config) {
+			c.MaxAge = time.Hour
+			c.Per = map[string]Rotation{"d": {MaxAge: time.Minute, MaxRows: 3}}
+		})
+		defer running(t, w)()
+		rotate := func(per map[string]Rotation) {
+			t.Helper()
+			if err := w.Rotate(per); err != nil {
+				t.Fatal(err)
+			}
+		}
+		insert(t, w, "{}", Options{})
+		given := map[string]Rotation{"d": {MaxAge: time.Second, MaxRows: 2}}
+		rotate(given)
+		given["d"] = Rotation{MaxRows: 1} // the caller's own, which the writer does not read any more
+		time.Sleep(time.Second + soon)
+		wantReady(t, w, 0)
+		insert(t, w, "{}", Options{})
+		wantReady(t, w, 1)
+		insert(t, w, "{}", Options{})
+		time.Sleep(time.Second + soon)
+		wantReady(t, w, 2)
+		rotate(nil)
+		insert(t, w, "[{},{},{},{}]", Options{})
+		time.Sleep(time.Minute + soon)
+		wantReady(t, w, 2)
+		if err := w.Rotate(map[string]Rotation{"d": {MaxRows: 1}, "e": {MaxRows: -1}}); err == nil || !strings.Contains(err.Error(), "destination e: max_rows: -1") {
+			t.Errorf("got %v, want what is wrong", err)
+		}
+		time.Sleep(time.Minute)
+		wantReady(t, w, 2) // nothing of a mistake is taken
+		time.Sleep(time.Hour)
+		wantReady(t, w, 3)
+	})
+}
+
+// Limits change while inserts come in.
+func TestRotateUnderLoad(t *testing.T) {
+	w := newWriter(t, nil)
+	stop := running(t, w)
+	const inserters, each = 4, 50
+	var wg sync.WaitGroup
+	var all [inserters * each]Inserted
+	for i := range inserters {
+		wg.Go(func() {
+			for j := range each {
+				all[i*each+j] = insert(t, w, "{}", Options{})
+			}
+		})
+	}
+	for i := range 200 {
+		if err := w.Rotate(map[string]Rotation{"d": {MaxRows: 1 + i%3}}); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+	stop()
+	wantIDs(t, w, concat(all[:]...), ready)
 }
 
 // Somebody who waits for the rows to be loaded makes their batch ready soon, yet others may still join it.

@@ -1,10 +1,13 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
@@ -26,8 +29,9 @@ type Writer struct {
 	budget   *budget
 	files    *descriptors
 	keys     *keys
-	openFile opener        // tests let it fail
-	poke     chan struct{} // wakes Run: a batch may be due
+	openFile opener                              // tests let it fail
+	poke     chan struct{}                       // wakes Run: a batch may be due
+	per      atomic.Pointer[map[string]Rotation] // by destination id; the map is never changed, but replaced
 
 	mu       sync.Mutex
 	tables   map[target]*table // that had an insert lately; guarded by mu, as are the rest
@@ -57,6 +61,7 @@ func Open(cfg Config, ids *rowid.Source, store control.Keys, log *slog.Logger, m
 		keys:    newKeys(store, cfg, m, log),
 		budget:  &budget{limit: cfg.Memory}, openFile: openBatchFile,
 		tables: make(map[target]*table), poke: make(chan struct{}, 1), idle: make(chan struct{})}
+	w.per.Store(&cfg.Per)
 	for _, state := range [...]string{incoming, open, ready, aside} {
 		if err := durable.MkdirAll(filepath.Join(cfg.Dir, state)); err != nil {
 			return nil, fmt.Errorf("make the folders for batches: %w", err)
@@ -66,6 +71,22 @@ func Open(cfg Config, ids *rowid.Source, store control.Keys, log *slog.Logger, m
 		return nil, fmt.Errorf("recover the batches in %s: %w", cfg.Dir, err)
 	}
 	return w, nil
+}
+
+// Rotate makes per the limits of batches of single destinations, by their ids, in place of those before. A batch that is
+// open already keeps the time of its sealing.
+func (w *Writer) Rotate(per map[string]Rotation) error {
+	if err := errors.Join(w.cfg.validatePer(per)...); err != nil {
+		return err
+	}
+	per = maps.Clone(per)
+	w.per.Store(&per)
+	return nil
+}
+
+// rotationOf gives the limits of a destination's batches.
+func (w *Writer) rotationOf(destination string) Rotation {
+	return w.cfg.rotation().with((*w.per.Load())[destination])
 }
 
 // begin counts an insert in, or refuses it.
@@ -138,7 +159,7 @@ func (w *Writer) current(t target, tab *table) (*batch, error) {
 		return nil, unwritable(err)
 	}
 	now := time.Now()
-	b := &batch{target: t, id: w.ids.Batch(), created: now, deadline: now.Add(w.cfg.rotationOf(t.destination).MaxAge), metrics: w.metrics}
+	b := &batch{target: t, id: w.ids.Batch(), created: now, deadline: now.Add(w.rotationOf(t.destination).MaxAge), metrics: w.metrics}
 	b.settled.L = &b.mu
 	b.path = filepath.Join(dir, b.id+batchSuffix)
 	b.open = func(length int64) (file, error) { return w.files.open(b, length, w.openFile) }
@@ -176,7 +197,7 @@ const hurryAfter = 20 * time.Millisecond
 
 // consider brings b's deadline forward when it is full, or when somebody waits.
 func (w *Writer) consider(tab *table, b *batch, hurry bool) {
-	limit := w.cfg.rotationOf(b.destination)
+	limit := w.rotationOf(b.destination)
 	b.mu.Lock()
 	full := b.full(limit, w.cfg.Limits)
 	switch {
