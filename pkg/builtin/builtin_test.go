@@ -91,6 +91,20 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestFleeting(t *testing.T) {
+	for settings, want := range map[string]bool{"": false, "settings: {file: a}": false, "settings: {in_memory: true}": true,
+		"settings: {in_memory: maybe}": false} {
+		cfg := load(t, "destinations: [{id: 1, type: duckdb, api_keys: [k], "+settings+"}]\n")
+		if got := List("data").Fleeting(&cfg.Destinations[0]); got != want {
+			t.Errorf("%s: got %t, want %t", settings, got, want)
+		}
+	}
+	cfg := load(t, "destinations: [{id: 1, type: other, api_keys: [k], settings: {in_memory: true}}]\n")
+	if List("data").Fleeting(&cfg.Destinations[0]) {
+		t.Error("another driver's: got that it is fleeting")
+	}
+}
+
 func TestUnknownTypeOpensNothing(t *testing.T) {
 	_, err := List(t.TempDir()).Queues.Open(context.Background(), "kafka", nil, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "local, memory") {

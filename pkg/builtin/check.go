@@ -11,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/scratchdata/scratchdata/pkg/config"
+	"github.com/scratchdata/scratchdata/pkg/destination/duckdb"
 )
 
 // duckType is the type of the embedded database.
@@ -84,14 +85,28 @@ func (k *checker) section(path string, s *config.Section, check func(string, *ya
 
 // duckFile gives the database file of a destination of the embedded database, empty when it has none.
 func (d Drivers) duckFile(c *config.Destination) string {
-	if c.Type != duckType {
+	duck, ok := d.duckConfig(c)
+	if !ok || duck.InMemory {
 		return ""
 	}
-	duck := d.duckdb
-	if err := c.Settings.Decode(&duck); err != nil || duck.InMemory {
-		return "" // an error is one that the check of the settings has told
-	}
 	return duck.File
+}
+
+// Fleeting reports whether all that is in the destination is lost when it is closed.
+func (d Drivers) Fleeting(c *config.Destination) bool {
+	duck, ok := d.duckConfig(c)
+	return ok && duck.InMemory
+}
+
+// duckConfig gives the settings of a destination of the embedded database. Those with a mistake are none: the check of the
+// settings has told it.
+func (d Drivers) duckConfig(c *config.Destination) (duckdb.Config, bool) {
+	duck := d.duckdb
+	if c.Type != duckType {
+		return duck, false
+	}
+	err := c.Settings.Decode(&duck)
+	return duck, err == nil
 }
 
 // file notes that two destinations share a database file, which can be open once only.

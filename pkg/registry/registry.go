@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ type Validator interface{ Validate() error }
 // Driver checks the settings of one kind of driver and opens it. P is its port.
 type Driver[P any] struct {
 	check func(settings *yaml.Node) error
+	same  func(a, b *yaml.Node) bool
 	open  func(ctx context.Context, settings *yaml.Node, log *slog.Logger) (P, error)
 }
 
@@ -39,6 +41,11 @@ func Typed[C Validator, P any](defaults func() C, open func(context.Context, C, 
 		check: func(settings *yaml.Node) error {
 			_, err := read(settings)
 			return err
+		},
+		same: func(a, b *yaml.Node) bool {
+			ca, aerr := read(a)
+			cb, berr := read(b)
+			return aerr == nil && berr == nil && reflect.DeepEqual(ca, cb)
 		},
 		open: func(ctx context.Context, settings *yaml.Node, log *slog.Logger) (P, error) {
 			c, err := read(settings)
@@ -64,6 +71,13 @@ func (d Drivers[P]) Check(name string, settings *yaml.Node) error {
 		return err
 	}
 	return driver.check(settings)
+}
+
+// Same reports whether a and b mean the same to the driver name, however they are written and whatever they leave out. Nothing
+// means the same as what has a mistake.
+func (d Drivers[P]) Same(name string, a, b *yaml.Node) bool {
+	driver, err := d.find(name)
+	return err == nil && driver.same(a, b)
 }
 
 // Open opens the driver name with settings; a nil or empty node means its defaults.
