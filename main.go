@@ -34,5 +34,13 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "scratchdata: second signal, exit at once")
 		os.Exit(exitSignal)
 	}()
-	return cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, version)
+	return cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, version, hangups)
+}
+
+// hangups gives the signals that ask a server to read its configuration again. Windows has none. Two that come at once are
+// one.
+func hangups() <-chan os.Signal {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	return signals
 }

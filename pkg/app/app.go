@@ -15,12 +15,13 @@ import (
 )
 
 // Run serves cfg until ctx ends, and then stops in order. When the server is ready it says on out where it is and how to
-// try it. A part that fails stops the server and gives Run's error.
-func Run(ctx context.Context, cfg config.Config, out io.Writer, log *slog.Logger) error {
+// try it. Meanwhile it changes to what again reads. A part that fails stops the server and gives Run's error.
+func Run(ctx context.Context, cfg config.Config, again Reloads, out io.Writer, log *slog.Logger) error {
 	s, err := open(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
+	s.reloading(again)
 	if _, err := io.WriteString(out, s.hello()); err != nil {
 		return errors.Join(fmt.Errorf("say that the server is ready: %w", err), s.close())
 	}

@@ -130,7 +130,10 @@ func TestWhatCannotBeOpenedFailsTheStart(t *testing.T) {
 }
 
 func TestStopOrder(t *testing.T) {
-	r := serve(t, load(t, environ(t.TempDir())))
+	r, err := beginWith(t, load(t, environ(t.TempDir())), Reloads{Asked: make(chan os.Signal)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	r.insert("t", `{"a":1}`)
 	r.mustStop()
 	var got []string
@@ -139,7 +142,7 @@ func TestStopOrder(t *testing.T) {
 			got = append(got, strings.Fields(part)[0])
 		}
 	}
-	if want := []string{"http", "writer", "uploader", "workers", "pruner", "metrics"}; !slices.Equal(got, want) {
+	if want := []string{"reloader", "http", "writer", "uploader", "workers", "health", "pruner", "metrics"}; !slices.Equal(got, want) {
 		t.Errorf("stopped %v, want %v", got, want)
 	}
 	for _, want := range []string{"msg=stopping ", "msg=stopped "} {
@@ -354,7 +357,7 @@ func TestStopBeforeTheStartIsOver(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
 	dir := t.TempDir()
-	if err := Run(ctx, load(t, environ(dir)), new(strings.Builder), quiet()); err != nil && ctx.Err() == nil {
+	if err := Run(ctx, load(t, environ(dir)), Reloads{}, new(strings.Builder), quiet()); err != nil && ctx.Err() == nil {
 		t.Errorf("got %v", err)
 	}
 	serve(t, load(t, environ(dir))).mustStop()

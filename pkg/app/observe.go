@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scratchdata/scratchdata/pkg/health"
 )
 
-// observing makes what looks after the rest: the metrics' own port, the age of the oldest row, and the pruning of
-// records. They stop last.
+// observing makes what looks after the rest: the metrics' own port, the age of the oldest row, the pruning of records, and
+// whether the destinations answer. They stop last.
 func (s *server) observing(context.Context) error {
 	s.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "scratchdata_oldest_unloaded_seconds",
@@ -21,7 +23,8 @@ func (s *server) observing(context.Context) error {
 		mux.Handle("GET /metrics", s.metricsHandler())
 		s.stages = append(s.stages, httpStage("metrics", s.prom, mux, s.cfg.Timeouts, s.log))
 	}
-	s.stages = append(s.stages, stage{name: "pruner", run: s.prune})
+	s.checker = health.New(health.DefaultConfig(), s.dests, s.live.reopen, s.log, health.NewMetrics(s.registry))
+	s.stages = append(s.stages, stage{name: "pruner", run: s.prune}, stage{name: "health", run: s.checker.Run})
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/scratchdata/scratchdata/pkg/account"
 	"github.com/scratchdata/scratchdata/pkg/blobstore"
 	"github.com/scratchdata/scratchdata/pkg/builtin"
 	"github.com/scratchdata/scratchdata/pkg/catalog"
@@ -21,6 +22,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/durable"
+	"github.com/scratchdata/scratchdata/pkg/health"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
 	"github.com/scratchdata/scratchdata/pkg/queue"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
@@ -42,6 +44,9 @@ type server struct {
 	queue   queue.Queue
 	blobs   blobstore.Store
 	dests   *destination.Set
+	live    *live // what changes dests
+	keys    *account.Keys
+	checker *health.Checker
 	writer  *ingest.Writer     // nil when uploads are off
 	workers *transport.Workers // nil when they are off
 
@@ -55,7 +60,7 @@ type server struct {
 // open opens everything and starts nothing. What was opened before a failure is closed again.
 func open(ctx context.Context, cfg config.Config, log *slog.Logger) (*server, error) {
 	s := &server{cfg: cfg, log: log, drivers: builtin.List(cfg.DataDir), registry: prometheus.NewRegistry(),
-		dests: destination.NewSet(nil)}
+		dests: destination.NewSet(nil), keys: account.New(keysOf(cfg))}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.moving = transport.NewMetrics(s.registry)
 	for _, step := range []func(context.Context) error{
@@ -143,14 +148,10 @@ func (s *server) stores(ctx context.Context) (err error) {
 
 func (s *server) destinations(ctx context.Context) error {
 	s.later(s.dests)
-	for i := range s.cfg.Destinations {
-		c := &s.cfg.Destinations[i]
-		d, err := s.drivers.Destinations.Open(ctx, c.Type, &c.Settings, s.log.With("destination", c.ID))
-		if err != nil {
-			return fmt.Errorf("open destination %s: %w", c.ID, err)
-		}
-		if err := s.dests.Add(c.ID, d); err != nil {
-			return errors.Join(err, d.Close())
+	s.live = &live{set: s.dests, drivers: s.drivers, patience: s.cfg.DrainTimeout, log: s.log}
+	for _, c := range s.cfg.Destinations {
+		if err := s.live.add(ctx, c); err != nil {
+			return err
 		}
 	}
 	return nil

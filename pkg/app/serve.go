@@ -11,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/scratchdata/scratchdata/pkg/account"
 	"github.com/scratchdata/scratchdata/pkg/config"
 	"github.com/scratchdata/scratchdata/pkg/copier"
 	"github.com/scratchdata/scratchdata/pkg/fault"
@@ -32,7 +31,7 @@ func (s *server) serving(context.Context) error {
 	api := httpapi.New(apiConfig(s.cfg), httpapi.Deps{
 		Log:      s.log,
 		Registry: s.registry,
-		Keys:     account.New(keysOf(s.cfg)),
+		Keys:     s.keys,
 		Writer:   s.writer,
 		Receipts: s.receipts,
 		Graves:   transport.NewGraves(s.control, s.queue, s.blobs),
@@ -65,7 +64,7 @@ func (s *server) health() []string {
 			reasons = append(reasons, fault.TextOf(err))
 		}
 	}
-	return reasons
+	return append(reasons, s.checker.Reasons()...)
 }
 
 // httpStage serves handler on l. Stopped, it takes no new requests and finishes those in progress; killed, it ends

@@ -35,7 +35,7 @@ func child(dir string) int {
 	defer stop()
 	cfg, err := Load("", environ(dir))
 	if err == nil {
-		err = Run(ctx, cfg, os.Stdout, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+		err = Run(ctx, cfg, Reloads{}, os.Stdout, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -106,11 +106,16 @@ type running struct {
 // begin runs a server and waits until it is ready, or gives Run's error.
 func begin(t *testing.T, cfg config.Config) (*running, error) {
 	t.Helper()
+	return beginWith(t, cfg, Reloads{})
+}
+
+func beginWith(t *testing.T, cfg config.Config, again Reloads) (*running, error) {
+	t.Helper()
 	ctx, quit := context.WithCancel(context.Background())
 	r := &running{log: new(logBuffer), quit: quit, done: make(chan error, 1)}
 	out, in := io.Pipe()
 	go func() {
-		err := Run(ctx, cfg, in, slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		err := Run(ctx, cfg, again, in, slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		r.done <- err
 		_ = in.Close()
 	}()

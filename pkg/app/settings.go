@@ -45,11 +45,17 @@ func ingestConfig(c config.Config) ingest.Config {
 	cfg.Limits = flatten.Limits{Depth: c.Limits.Depth, Columns: c.Limits.Columns, RowBytes: int(c.Limits.RowBytes),
 		Rows: c.Limits.Rows, Tables: c.Limits.Tables}
 	cfg.KeyWindow, cfg.MaxKeys = u.IdempotencyWindow, u.IdempotencyKeys
-	cfg.Per = make(map[string]ingest.Rotation)
-	for _, d := range c.Destinations {
-		cfg.Per[d.ID] = ingest.Rotation{MaxBytes: int64(d.MaxFileSize), MaxAge: d.MaxFileAge, MaxRows: d.MaxRows}
-	}
+	cfg.Per = rotationsOf(c)
 	return cfg
+}
+
+// rotationsOf gives the limits of batches that destinations have for themselves, by their ids.
+func rotationsOf(c config.Config) map[string]ingest.Rotation {
+	per := make(map[string]ingest.Rotation)
+	for _, d := range c.Destinations {
+		per[d.ID] = ingest.Rotation{MaxBytes: int64(d.MaxFileSize), MaxAge: d.MaxFileAge, MaxRows: d.MaxRows}
+	}
+	return per
 }
 
 func workersConfig(c config.Config) transport.WorkersConfig {

@@ -42,14 +42,16 @@ type env struct {
 	stderr  io.Writer
 	environ []string
 	version string
+	hangups func() <-chan os.Signal
 
 	deadConfig string // the flag --config of the command dead
 }
 
 // Run does what args, the command line without the program's name, says, and returns the exit code. Version is the
-// program's own when it was built with one.
-func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version string) int {
-	e := &env{stdout: stdout, stderr: stderr, environ: os.Environ(), version: version}
+// program's own when it was built with one. A server calls hangups and reads its configuration again with each signal that
+// comes from there; other commands do not, so that the signal ends them.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version string, hangups func() <-chan os.Signal) int {
+	e := &env{stdout: stdout, stderr: stderr, environ: os.Environ(), version: version, hangups: hangups}
 	exited, code := false, exitOK
 	parser, err := kong.New(new(commands),
 		kong.Name("scratchdata"),

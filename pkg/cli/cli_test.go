@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,9 +27,11 @@ import (
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = Run(t.Context(), args, &out, &errs, "v9.9.9")
+	code = Run(t.Context(), args, &out, &errs, "v9.9.9", noHangups)
 	return code, out.String(), errs.String()
 }
+
+func noHangups() <-chan os.Signal { return nil }
 
 func writeConfig(t *testing.T, text string) string {
 	t.Helper()
@@ -108,7 +111,7 @@ func TestServe(t *testing.T) {
 	code := make(chan int, 1)
 	var errs bytes.Buffer
 	go func() {
-		code <- Run(ctx, nil, in, &errs, "v1")
+		code <- Run(ctx, nil, in, &errs, "v1", noHangups)
 		_ = in.Close()
 	}()
 	hello := make([]byte, 1<<10)
@@ -124,6 +127,45 @@ func TestServe(t *testing.T) {
 		t.Errorf("exit code: got %d, want 0\n%s", got, errs.String())
 	}
 	for _, want := range []string{"msg=starting version=v1", "msg=stopping", "msg=stopped"} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("log: got %s, want %q in it", errs.String(), want)
+		}
+	}
+}
+
+// A hangup has the server read its file again, with the environment it began with.
+func TestServeReloads(t *testing.T) {
+	name := writeConfig(t, "destinations: [{id: 1, type: duckdb, api_keys: [first]}]\n")
+	for key, value := range map[string]string{"DATA_DIR": t.TempDir(), "API_PORT": "0", "PROMETHEUS_ENABLED": "false"} {
+		t.Setenv(config.Prefix+key, value)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	hangups := make(chan os.Signal)
+	out, in := io.Pipe()
+	code := make(chan int, 1)
+	var errs bytes.Buffer // read when Run has returned
+	go func() {
+		code <- Run(ctx, []string{name}, in, &errs, "v1", func() <-chan os.Signal { return hangups })
+		_ = in.Close()
+	}()
+	hello := make([]byte, 1<<10)
+	if _, err := out.Read(hello); err != nil {
+		t.Fatalf("the server did not start: %d: %s", <-code, errs.String())
+	}
+	for _, text := range []string{"destinations: [", "destinations: [{id: 1, type: duckdb, api_keys: [second, third]}]\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second is taken when the first is done
+			hangups <- syscall.SIGHUP
+		}
+	}
+	stop()
+	if got := <-code; got != 0 {
+		t.Errorf("exit code: got %d, want 0\n%s", got, errs.String())
+	}
+	for _, want := range []string{"not YAML", "nothing has changed", "destination=1 added=2 removed=1", "changes=1 failed=0"} {
 		if !strings.Contains(errs.String(), want) {
 			t.Errorf("log: got %s, want %q in it", errs.String(), want)
 		}

@@ -58,7 +58,7 @@ func (s *site) serve() (stop func()) {
 	code := make(chan int, 1)
 	var log bytes.Buffer
 	go func() {
-		code <- Run(ctx, []string{s.config}, in, &log, "v1")
+		code <- Run(ctx, []string{s.config}, in, &log, "v1", noHangups)
 		_ = in.Close()
 	}()
 	hello := make([]byte, 1<<10)

@@ -28,7 +28,8 @@ func (c *serveCommand) Run(ctx context.Context, e *env) error {
 	}
 	log := e.log(cfg)
 	log.Info("starting", "version", versionText(e.version), "data_dir", cfg.DataDir)
-	return app.Run(ctx, cfg, e.stdout, log)
+	again := app.Reloads{Asked: e.hangups(), Read: func() (config.Config, error) { return e.load(c.Config) }}
+	return app.Run(ctx, cfg, again, e.stdout, log)
 }
 
 type checkCommand struct{ configFile }

@@ -6,6 +6,12 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// Given reports whether the key path, as api.port or destinations, was given, whatever its value.
+func (c *Config) Given(path string) bool {
+	_, given := c.places[path]
+	return given
+}
+
 // Changed lists the keys that have another value in other, in the order of config.yaml.example. The list of destinations
 // is not compared.
 func (c *Config) Changed(other *Config) []string {

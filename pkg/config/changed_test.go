@@ -29,6 +29,16 @@ func TestChanged(t *testing.T) {
 	}
 }
 
+func TestGiven(t *testing.T) {
+	cfg := mustLoad(t, "api: {port: 8080}\ndatabases: [{id: 1, api_keys: [k]}]\n", "SCRATCH_API_HOST=::1")
+	for path, want := range map[string]bool{"api": true, "api.port": true, "api.host": true, "api.enabled": false, "destinations": true,
+		"queue": false} {
+		if got := cfg.Given(path); got != want {
+			t.Errorf("%s: got %t, want %t", path, got, want)
+		}
+	}
+}
+
 func TestDestinationChanged(t *testing.T) {
 	of := func(text string) *Destination {
 		cfg := mustLoad(t, "destinations: [{id: 1, type: duckdb, api_keys: [k], "+text+"}]\n")
