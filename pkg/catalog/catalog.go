@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"sync"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
@@ -75,7 +76,7 @@ func (c *Catalog) columns(p place, d destination.Destination) *columns {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.tables[p]
-	if old != nil && old.of == d {
+	if old != nil && !isAnother(old.of, d) {
 		return old
 	}
 	if old == nil && len(c.tables) >= maxTables {
@@ -87,6 +88,12 @@ func (c *Catalog) columns(p place, d destination.Destination) *columns {
 	cols := newColumns(d)
 	c.tables[p] = cols
 	return cols
+}
+
+// isAnother reports whether a and b are different openings. Drivers give pointers, which tell; of what cannot be compared
+// nobody knows, and the memory that is wrong then is mended by Insert.
+func isAnother(a, b destination.Destination) bool {
+	return reflect.TypeOf(a) != reflect.TypeOf(b) || reflect.ValueOf(a).Comparable() && a != b
 }
 
 // target is the table of one Insert.

@@ -127,6 +127,12 @@ func TestInsertMakesColumns(t *testing.T) {
 	}
 }
 
+// incomparable is a destination that has a function, so that Go compares none.
+type incomparable struct {
+	destination.Destination
+	_ func()
+}
+
 // What is remembered of one database is not taken for another's that came under its id.
 func TestInsertIntoAnotherDatabase(t *testing.T) {
 	old, table, c := newDatabase(), tableOf(t, "events"), New(10, newNotes(), quiet())
@@ -137,6 +143,20 @@ func TestInsertIntoAnotherDatabase(t *testing.T) {
 	wantCalls(t, fresh, "Columns CreateTable Columns AddColumns Load")
 	mustInsert(t, c, fresh, table, "a:text")
 	wantCalls(t, fresh, "Load")
+	for _, tt := range []struct {
+		name    string
+		a, b    destination.Destination
+		another bool
+	}{
+		{"the same", old, old, false},
+		{"another", old, fresh, true},
+		{"another driver's", old, caseless{old}, true},
+		{"what cannot be compared", incomparable{Destination: old}, incomparable{Destination: fresh}, false},
+	} {
+		if got := isAnother(tt.a, tt.b); got != tt.another {
+			t.Errorf("%s: got %t, want %t", tt.name, got, tt.another)
+		}
+	}
 	if len(c.tables) != 1 {
 		t.Errorf("got %d tables remembered, want 1", len(c.tables))
 	}
