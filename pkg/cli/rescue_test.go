@@ -176,8 +176,8 @@ func TestRescueBesideAServerThatCannotBeAsked(t *testing.T) {
 	s := newSite(t, "0")
 	defer s.serve()()
 	s.insert("orders", clashes)
-	if got := s.rescue(exitFailed, "orders"); !strings.Contains(got, "has it open") {
-		t.Errorf("got %s, want that another process has the database", got)
+	if got := s.rescue(exitFailed, "orders"); !strings.Contains(got, "has the database open") {
+		t.Errorf("got %s, want that somebody has the database: here it is this process", got)
 	}
 	s.insert("orders", clashes)
 }
