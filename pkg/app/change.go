@@ -19,8 +19,12 @@ type changes struct{ made, failed int }
 // New ones come first and then the keys, so that a key that moves is always known. One whose database is still that of
 // another which is to go comes after that has gone.
 func (l *live) become(ctx context.Context, want []config.Destination, publish func([]config.Destination)) (did changes) {
-	l.turn.Lock()
-	defer l.turn.Unlock()
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return did
+	}
 	late := l.addNew(ctx, want, &did)
 	publish(l.agree(want, &did))
 	l.removeGone(ctx, want, &did)

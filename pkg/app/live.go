@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/builtin"
@@ -22,7 +21,7 @@ type live struct {
 	patience time.Duration // how long callers wait while a destination is changed that others still use
 	log      *slog.Logger
 
-	turn sync.Mutex           // whoever holds it adds, changes and removes destinations
+	turn chan struct{}        // whoever's element is in it adds, changes and removes destinations
 	list []config.Destination // guarded by turn
 }
 
@@ -40,7 +39,7 @@ func (l *live) opener(c config.Destination) destination.Opener {
 	}
 }
 
-// add opens a destination. The caller holds turn.
+// add opens a destination. The caller has the turn.
 func (l *live) add(ctx context.Context, c config.Destination) error {
 	d, err := l.opener(c)(ctx)
 	if err != nil {
@@ -61,10 +60,12 @@ func (l *live) patient(ctx context.Context) (context.Context, context.CancelFunc
 // reopen is health's Reopener. What is in memory alone stays open whatever happens, and so does what is only slow where
 // one at a time can be open, as all its callers would have to wait for that.
 func (l *live) reopen(ctx context.Context, id string, look func(context.Context) error) (bool, error) {
-	if !l.turn.TryLock() {
-		return false, nil // somebody changes destinations just now: the next look will tell
+	select {
+	case l.turn <- struct{}{}:
+	default: // somebody changes destinations just now: the next look will tell
+		return false, nil
 	}
-	defer l.turn.Unlock()
+	defer func() { <-l.turn }()
 	at := l.find(id)
 	if at < 0 || l.drivers.Fleeting(&l.list[at]) {
 		return false, nil

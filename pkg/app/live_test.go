@@ -69,11 +69,16 @@ func TestReopen(t *testing.T) {
 		})
 	}
 	s := openServer(t)
-	s.live.turn.Lock() // a reload is going on
+	s.live.turn <- struct{}{} // a reload is going on
 	if reopened, err := s.live.reopen(t.Context(), "1", sick(errors.New("boom"))); reopened || err != nil {
 		t.Errorf("while destinations are changed: got %t, %v, want nothing", reopened, err)
 	}
-	s.live.turn.Unlock()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if did := s.live.become(ctx, nil, s.publish); did != (changes{}) || !s.dests.Has("1") {
+		t.Errorf("a change that nobody waits for any more: got %+v, want none", did)
+	}
+	<-s.live.turn
 }
 
 // A destination that is opened anew is so with the settings that it has by now.

@@ -148,7 +148,7 @@ func (s *server) stores(ctx context.Context) (err error) {
 
 func (s *server) destinations(ctx context.Context) error {
 	s.later(s.dests)
-	s.live = &live{set: s.dests, drivers: s.drivers, patience: s.cfg.DrainTimeout, log: s.log}
+	s.live = &live{set: s.dests, drivers: s.drivers, patience: s.cfg.DrainTimeout, log: s.log, turn: make(chan struct{}, 1)}
 	for _, c := range s.cfg.Destinations {
 		if err := s.live.add(ctx, c); err != nil {
 			return err
