@@ -46,6 +46,7 @@ type server struct {
 	dests   *destination.Set
 	live    *live // what changes dests
 	keys    *account.Keys
+	current atomic.Pointer[[]config.Destination] // of those that are there now
 	checker *health.Checker
 	writer  *ingest.Writer     // nil when uploads are off
 	workers *transport.Workers // nil when they are off

@@ -92,38 +92,16 @@ func wantLog(t *testing.T, log string, texts ...string) {
 	}
 }
 
-// as sends a request with a key of its own, and gives the answer's status and body.
-func (c *client) as(key, method, path, body string) (status int, text string) {
-	c.t.Helper()
-	req, err := http.NewRequest(method, c.url+path, strings.NewReader(body))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+key)
-	resp, err := c.http.Do(req)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return resp.StatusCode, strings.ReplaceAll(string(b), "\r\n", "\n")
-}
-
 // ask wants sql to answer want as CSV to who has key.
 func (c *client) ask(key, sql, want string) {
 	c.t.Helper()
-	if status, got := c.as(key, "POST", "/api/data/query?format=csv", sql); status != http.StatusOK || got != want {
-		c.t.Errorf("%s\n got status %d %q\nwant %q", sql, status, got, want)
-	}
+	c.as(key).query(sql, want)
 }
 
 // put inserts body and waits until it is loaded, as who has key.
 func (c *client) put(key, path, body string) {
 	c.t.Helper()
-	if status, text := c.as(key, "POST", "/api/data/insert/"+path+"?wait=true", body); status != http.StatusOK {
+	if status, text := c.as(key).do("POST", "/api/data/insert/"+path+"?wait=true", body); status != http.StatusOK {
 		c.t.Errorf("insert as %s: got status %d %s, want 200", key, status, text)
 	}
 }
@@ -131,7 +109,7 @@ func (c *client) put(key, path, body string) {
 // wantStatus wants a query of who has key to be answered with status.
 func (c *client) wantStatus(key string, status int) {
 	c.t.Helper()
-	if got, text := c.as(key, "POST", "/api/data/query", "select 1"); got != status {
+	if got, text := c.as(key).do("POST", "/api/data/query", "select 1"); got != status {
 		c.t.Errorf("as %s: got status %d %s, want %d", key, got, text, status)
 	}
 }

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"path/filepath"
 	"time"
 
@@ -66,16 +65,7 @@ func workersConfig(c config.Config) transport.WorkersConfig {
 }
 
 func copierConfig(c config.Config) copier.WorkerConfig {
-	return copier.WorkerConfig{Concurrent: c.Workers.Copies, Lease: copyLease, Every: copyEvery, RowBytes: 2 * int(c.Limits.RowBytes),
-		Batch: func(destination string) (bytes, rows int64) {
-			bytes, rows = int64(c.Uploads.MaxFileSize), int64(c.Uploads.MaxRows)
-			for _, d := range c.Destinations {
-				if d.ID == destination {
-					bytes, rows = cmp.Or(int64(d.MaxFileSize), bytes), cmp.Or(int64(d.MaxRows), rows)
-				}
-			}
-			return bytes, rows
-		}}
+	return copier.WorkerConfig{Concurrent: c.Workers.Copies, Lease: copyLease, Every: copyEvery, RowBytes: 2 * int(c.Limits.RowBytes)}
 }
 
 // How long a copy waits for another process when its own has died, and how often one says that it lives.

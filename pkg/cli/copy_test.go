@@ -70,7 +70,7 @@ func TestCopyInterrupted(t *testing.T) {
 	defer interrupt()
 	var out strings.Builder
 	errs := &watching{until: ": reading\n", then: interrupt}
-	code := Run(ctx, []string{"copy", "--config", s.config, "-q", "select i from range(100000000000) r(i)", "-t", "endless"}, &out, errs, "v1")
+	code := Run(ctx, []string{"copy", "--config", s.config, "-q", "select i from range(100000000000) r(i)", "-t", "endless"}, &out, errs, "v1", noHangups)
 	if code != exitFailed || !strings.Contains(errs.String(), "canceled; nothing was loaded") {
 		t.Errorf("got code %d, %q and %q, want %d and that it was canceled", code, out.String(), errs.String(), exitFailed)
 	}
