@@ -11,6 +11,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/control/sqlite"
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/destination/duckdb"
+	"github.com/scratchdata/scratchdata/pkg/destination/ingestonly"
 	"github.com/scratchdata/scratchdata/pkg/queue"
 	queuelocal "github.com/scratchdata/scratchdata/pkg/queue/local"
 	queuememory "github.com/scratchdata/scratchdata/pkg/queue/memory"
@@ -19,6 +20,9 @@ import (
 
 // Memory is the type of the drivers that keep everything in this process.
 const Memory = "memory"
+
+// IngestOnly is the type of a destination that this node only takes rows for.
+const IngestOnly = "ingest_only"
 
 // Drivers is every driver, by port.
 type Drivers struct {
@@ -38,7 +42,8 @@ func List(dataDir string) Drivers {
 	duck.File = filepath.Join(dataDir, "data.duckdb")
 	return Drivers{
 		Destinations: registry.Drivers[destination.Destination]{
-			duckType: registry.Typed(func() duckdb.Config { return duck }, duckdb.Open),
+			IngestOnly: registry.Typed(ingestonly.DefaultConfig, ingestonly.Open),
+			duckType:   registry.Typed(func() duckdb.Config { return duck }, duckdb.Open),
 		},
 		BlobStores: registry.Drivers[blobstore.Store]{
 			"local": registry.Typed(func() bloblocal.Config {

@@ -31,6 +31,9 @@ func (d Drivers) Check(cfg *config.Config) []config.Mistake {
 		path := fmt.Sprintf("destinations[%d]", i)
 		k.section(path, &config.Section{Type: c.Type, Settings: c.Settings}, d.Destinations.Check)
 		k.file(files, path, d.duckFile(c))
+		if c.Type == IngestOnly && cfg.Workers.Enabled {
+			k.found = append(k.found, cfg.Mistake(path+".type", "%s is for nodes whose workers are off: these could not load into it", IngestOnly))
+		}
 	}
 	return k.found
 }

@@ -183,6 +183,9 @@ var ErrInUse = fault.New(fault.Busy, "destination_in_use", "this process has the
 // ErrNotOpen says that there is a destination, but it could not be opened. Its cause follows it.
 var ErrNotOpen = fault.New(fault.Busy, "destination_not_open", "the destination could not be opened")
 
+// ErrElsewhere says that only other nodes have the destination open.
+var ErrElsewhere = fault.New(fault.Busy, "destination_elsewhere", "this node only takes rows for the destination: ask one that has it open")
+
 // Unknown says that there is no destination id.
 func Unknown(id string) error {
 	return fault.New(fault.NotFound, "unknown_destination", "no destination has the id %q", id)

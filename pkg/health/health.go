@@ -114,8 +114,8 @@ func (c *Checker) begin(ctx context.Context) (due []string) {
 func (c *Checker) check(ctx context.Context, id string) {
 	defer c.end(id)
 	err := c.look(ctx, id)
-	if ctx.Err() != nil || errors.Is(err, fault.NotFound) {
-		return // whoever stops, or was removed, is not unwell
+	if ctx.Err() != nil || errors.Is(err, fault.NotFound) || errors.Is(err, destination.ErrElsewhere) {
+		return // whoever stops, was removed, or is no business of this node is not unwell
 	}
 	if !c.note(ctx, id, err) {
 		return
