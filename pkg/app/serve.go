@@ -27,7 +27,8 @@ func (s *server) serving(context.Context) error {
 	if s.api == nil {
 		return nil
 	}
-	runner := query.New(queryLimits(s.cfg), s.dests, s.log, query.NewMetrics(s.registry))
+	limits, own := queryLimits(s.cfg)
+	runner := query.New(limits, own, s.dests, s.log, query.NewMetrics(s.registry))
 	api := httpapi.New(apiConfig(s.cfg), httpapi.Deps{
 		Log:      s.log,
 		Registry: s.registry,

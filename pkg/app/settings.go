@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"path/filepath"
 	"time"
 
@@ -74,9 +75,25 @@ const (
 	copyEvery = time.Second
 )
 
-func queryLimits(c config.Config) query.Limits {
-	return query.Limits{Timeout: c.Query.Timeout, Concurrent: c.Query.Concurrent, Rows: c.Query.MaxRows,
-		Bytes: int64(c.Query.MaxBytes)}
+// queryLimits gives the limits of queries: the common ones, and by destination where it has its own.
+func queryLimits(c config.Config) (common query.Limits, own map[string]query.Limits) {
+	own = make(map[string]query.Limits)
+	for _, d := range c.Destinations {
+		if d.Query == (config.Query{}) {
+			continue
+		}
+		own[d.ID] = limitsOf(config.Query{
+			Timeout:    cmp.Or(d.Query.Timeout, c.Query.Timeout),
+			Concurrent: cmp.Or(d.Query.Concurrent, c.Query.Concurrent),
+			MaxRows:    cmp.Or(d.Query.MaxRows, c.Query.MaxRows),
+			MaxBytes:   cmp.Or(d.Query.MaxBytes, c.Query.MaxBytes),
+		})
+	}
+	return limitsOf(c.Query), own
+}
+
+func limitsOf(q config.Query) query.Limits {
+	return query.Limits{Timeout: q.Timeout, Concurrent: q.Concurrent, Rows: q.MaxRows, Bytes: int64(q.MaxBytes)}
 }
 
 func apiConfig(c config.Config) httpapi.Config {

@@ -23,13 +23,15 @@ func TestDefaultsAgree(t *testing.T) {
 	in.Dir, wantIn.Dir, in.Per, wantIn.Per = "", "", nil, nil
 	work, wantWork := workersConfig(c), transport.DefaultWorkersConfig()
 	work.Dir, wantWork.Dir = "", ""
+	limits, own := queryLimits(c)
 	for _, tt := range []struct {
 		name      string
 		got, want any
 	}{
 		{"ingest", in, wantIn},
 		{"workers", work, wantWork},
-		{"query", queryLimits(c), query.DefaultLimits()},
+		{"query", limits, query.DefaultLimits()},
+		{"query by destination", own, map[string]query.Limits{}},
 		{"api", apiConfig(c), httpapi.DefaultConfig()},
 	} {
 		if !reflect.DeepEqual(tt.got, tt.want) {
@@ -50,21 +52,26 @@ func TestSettingsReachTheirPart(t *testing.T) {
 	c.Timeouts = config.Timeouts{Read: 21, Write: 22}
 	c.Destinations = []config.Destination{
 		{ID: "a", APIKeys: []secret.String{"k1", "k2"}, MaxFileSize: 23, MaxFileAge: 24, MaxRows: 25},
-		{ID: "b", APIKeys: []secret.String{"k3"}},
+		{ID: "b", APIKeys: []secret.String{"k3"}, Query: config.Query{Timeout: 26, Concurrent: 27, MaxRows: 28, MaxBytes: 29}},
+		{ID: "c", Query: config.Query{MaxRows: 30}},
 	}
 	in := ingestConfig(c)
 	if in.Dir != filepath.Join("/d", "ingest") || in.MaxBytes != 1 || in.MaxAge != 2*time.Second || in.MaxRows != 3 || in.FreeSpace != 4 ||
 		in.Inline != 5 || in.Memory != 6 || in.OpenFiles != 7 || in.Limits.RowBytes != 10 || in.Limits.Depth != 11 || in.Limits.Columns != 12 {
 		t.Errorf("ingest: got %+v", in)
 	}
-	if want := map[string]ingest.Rotation{"a": {MaxBytes: 23, MaxAge: 24, MaxRows: 25}, "b": {}}; !reflect.DeepEqual(in.Per, want) {
+	if want := map[string]ingest.Rotation{"a": {MaxBytes: 23, MaxAge: 24, MaxRows: 25}, "b": {}, "c": {}}; !reflect.DeepEqual(in.Per, want) {
 		t.Errorf("ingest by destination: got %+v, want %+v", in.Per, want)
 	}
 	if w := workersConfig(c); w.Count != 13 || w.Lease != 14 || w.MaxAttempts != 15 || w.FreeSpace != 16 || w.Dir != "/d" {
 		t.Errorf("workers: got %+v", w)
 	}
-	if got, want := queryLimits(c), (query.Limits{Timeout: 17, Concurrent: 18, Rows: 19, Bytes: 20}); got != want {
-		t.Errorf("query: got %+v, want %+v", got, want)
+	limits, own := queryLimits(c)
+	if want := (query.Limits{Timeout: 17, Concurrent: 18, Rows: 19, Bytes: 20}); limits != want {
+		t.Errorf("query: got %+v, want %+v", limits, want)
+	}
+	if want := map[string]query.Limits{"b": {Timeout: 26, Concurrent: 27, Rows: 28, Bytes: 29}, "c": {Timeout: 17, Concurrent: 18, Rows: 30, Bytes: 20}}; !reflect.DeepEqual(own, want) {
+		t.Errorf("query by destination: got %+v, want %+v", own, want)
 	}
 	if a := apiConfig(c); !a.ReadOnly || a.FailFile != "f" || a.CORSOrigins[0] != "o" || a.MaxBody != 8 || a.MaxDecoded != 9 ||
 		a.ReadTimeout != 21 || a.WriteTimeout != 22 {

@@ -88,11 +88,14 @@ func (k *checker) api() {
 	atLeast(k, "limits.rows", c.Limits.Rows, 1)
 	atMost(k, "limits.rows", c.Limits.Rows, maxExploded)
 	atLeast(k, "limits.tables", c.Limits.Tables, 0)
-	atLeast(k, "query.timeout", c.Query.Timeout, time.Millisecond)
+	atLeast(k, "query.timeout", c.Query.Timeout, minQueryTime)
 	atLeast(k, "query.concurrent", c.Query.Concurrent, 1)
 	atLeast(k, "query.max_rows", c.Query.MaxRows, 0)
 	atLeast(k, "query.max_bytes", c.Query.MaxBytes, 0)
 }
+
+// minQueryTime is the shortest time limit of a query.
+const minQueryTime = time.Millisecond
 
 // minAge is the shortest rotation: a file needs some milliseconds to be synced.
 const minAge = 10 * time.Millisecond
@@ -161,6 +164,12 @@ func (k *checker) destination(i int) {
 	}
 	atLeast(k, path+".max_rows", d.MaxRows, 0)
 	atMost(k, path+".max_rows", d.MaxRows, maxFileRows)
+	if d.Query.Timeout != 0 {
+		atLeast(k, path+".query.timeout", d.Query.Timeout, minQueryTime)
+	}
+	atLeast(k, path+".query.concurrent", d.Query.Concurrent, 0)
+	atLeast(k, path+".query.max_rows", d.Query.MaxRows, 0)
+	atLeast(k, path+".query.max_bytes", d.Query.MaxBytes, 0)
 }
 
 // copies checks where copies may come from, once all destinations are known.

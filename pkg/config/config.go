@@ -80,7 +80,7 @@ type Limits struct {
 // Query caps what queries may take.
 type Query struct {
 	Timeout    time.Duration `yaml:"timeout"`
-	Concurrent int           `yaml:"concurrent"` // per destination
+	Concurrent int           `yaml:"concurrent"` // at a time, for each destination
 	MaxRows    int64         `yaml:"max_rows"`   // 0 means no cap
 	MaxBytes   registry.Size `yaml:"max_bytes"`  // 0 means no cap
 }
@@ -127,6 +127,8 @@ type Destination struct {
 	MaxFileSize registry.Size `yaml:"max_file_size"`
 	MaxFileAge  time.Duration `yaml:"max_file_age"`
 	MaxRows     int           `yaml:"max_rows"`
+	// Zero means the same as query has.
+	Query Query `yaml:"query"`
 }
 
 // DefaultKey is the API key of the destination that is there when none is configured.

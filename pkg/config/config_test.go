@@ -87,7 +87,7 @@ cache: {type: c}
 vault: {type: v}
 database: {type: d}
 destinations:
-- {id: 7, name: seven, type: duckdb, api_keys: [a, 42], settings: {file: x.duckdb, threads: 2}, max_file_size: 3, max_file_age: 4s, max_rows: 5}
+- {id: 7, name: seven, type: duckdb, api_keys: [a, 42], settings: {file: x.duckdb, threads: 2}, max_file_size: 3, max_file_age: 4s, max_rows: 5, query: {timeout: 6s, concurrent: 7, max_rows: 8, max_bytes: 9KiB}}
 - {id: other, type: duckdb}
 `)
 	want := Config{
@@ -105,7 +105,8 @@ destinations:
 		BlobStore: Section{Type: "memory"}, Queue: Section{Type: "memory"}, Cache: Section{Type: "c"},
 		Vault: Section{Type: "v"}, Database: Section{Type: "d"},
 		Destinations: []Destination{
-			{ID: "7", Name: "seven", Type: "duckdb", APIKeys: []secret.String{"a", "42"}, MaxFileSize: 3, MaxFileAge: 4 * time.Second, MaxRows: 5},
+			{ID: "7", Name: "seven", Type: "duckdb", APIKeys: []secret.String{"a", "42"}, MaxFileSize: 3, MaxFileAge: 4 * time.Second, MaxRows: 5,
+				Query: Query{Timeout: 6 * time.Second, Concurrent: 7, MaxRows: 8, MaxBytes: 9 << 10}},
 			{ID: "other", Type: "duckdb"},
 		},
 	}

@@ -84,6 +84,8 @@ func TestEnvironment(t *testing.T) {
 			func(c *Config) { c.Destinations[0].APIKeys = []secret.String{"x"} }},
 		{"a further destination", "", []string{"SCRATCH_DESTINATIONS_1_ID=two", "SCRATCH_DESTINATIONS_1_TYPE=duckdb"},
 			func(c *Config) { c.Destinations = append(c.Destinations, Destination{ID: "two", Type: "duckdb"}) }},
+		{"limits of a destination's queries", "", []string{"SCRATCH_DESTINATIONS_0_QUERY_TIMEOUT=7s", "SCRATCH_DESTINATIONS_0_QUERY_MAX_BYTES=1MiB"},
+			func(c *Config) { c.Destinations[0].Query = Query{Timeout: 7 * time.Second, MaxBytes: 1 << 20} }},
 		{"a comma is all of an empty list's value", "", []string{"SCRATCH_API_CORS_ORIGINS="},
 			func(c *Config) { c.API.CORSOrigins = []string{} }},
 		{"what is not a key", "api: {host: '${SCRATCH_OWN}'}", []string{"SCRATCH_OWN=h", "SCRATCH_TEST_REQUIRE=all", "SCRATCH_KEY=k", "SCRATCH_SERVICE_HOST=1", "SCRATCH_PORT=tcp://1", "SCRATCH_PORT_80_TCP=1", "SCRATCHDATA_PORT=1", "PATH=/"},
@@ -109,6 +111,8 @@ func TestEnvironmentMistakes(t *testing.T) {
 		{"SCRATCH_API=1", "SCRATCH_API: no key has this name; see config.yaml.example for the keys"},
 		{"SCRATCH_COMPLETELY_DIFFERENT_THING=1", "SCRATCH_COMPLETELY_DIFFERENT_THING: no key has this name; see config.yaml.example for the keys"},
 		{"SCRATCH_API_ENABLED=perhaps", `SCRATCH_API_ENABLED: api.enabled: "perhaps" is neither true nor false`},
+		{"SCRATCH_DESTINATIONS_0_QUERY_CONCURENT=1", "SCRATCH_DESTINATIONS_0_QUERY_CONCURENT: no key has this name; did you mean SCRATCH_DESTINATIONS_0_QUERY_CONCURRENT?"},
+		{"SCRATCH_DESTINATIONS_0_QUERY_MAX_ROWS=-1", "SCRATCH_DESTINATIONS_0_QUERY_MAX_ROWS: destinations[0].query.max_rows: -1 is less than 0"},
 		{"SCRATCH_UPLOADS_MAX_ROWS=0", "SCRATCH_UPLOADS_MAX_ROWS: uploads.max_rows: 0 is less than 1"},
 	} {
 		t.Run(tt.env, func(t *testing.T) {

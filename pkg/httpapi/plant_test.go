@@ -48,10 +48,12 @@ type setup struct {
 	api     func(*Config)
 	ingest  func(*ingest.Config)
 	limits  query.Limits
+	own     map[string]query.Limits // by destination
 	health  func() []string
 	answers map[string]answer
-	off     bool // no uploads
-	rescues bool // the first destination is an archive
+	second  map[string]answer // of the second destination
+	off     bool              // no uploads
+	rescues bool              // the first destination is an archive
 }
 
 // plant is the API over its real parts, with two destinations in memory. Its uploader and workers do not run before
@@ -80,7 +82,7 @@ type plant struct {
 
 func newPlant(t *testing.T, s setup) *plant {
 	t.Helper()
-	p := &plant{t: t, dir: t.TempDir(), one: newShelf(s.answers), two: newShelf(nil), log: new(logLines),
+	p := &plant{t: t, dir: t.TempDir(), one: newShelf(s.answers), two: newShelf(s.second), log: new(logLines),
 		registry: prometheus.NewRegistry(), written: make(chan struct{})}
 	p.logger = slog.New(withRequestID{slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})})
 	p.moving = transport.NewMetrics(p.registry)
@@ -142,7 +144,7 @@ func (p *plant) serve(s setup) {
 	}
 	receipts := transport.NewReceipts(p.writer, p.control.Batches())
 	receipts.Follow(p.workers)
-	runner := query.New(s.limits, p.dests, p.logger, query.NewMetrics(p.registry))
+	runner := query.New(s.limits, s.own, p.dests, p.logger, query.NewMetrics(p.registry))
 	api := New(cfg, Deps{
 		Log:      p.logger,
 		Registry: p.registry,

@@ -14,7 +14,7 @@ func (r *Runner) Check(ctx context.Context, dest, sql string, args []any) error 
 	if !r.dests.Has(dest) {
 		return destination.Unknown(dest)
 	}
-	if err := r.run(ctx, dest, First(sql, 0), args, nowhere{}); err != nil {
+	if err := r.run(ctx, dest, First(sql, 0), args, nowhere{}, r.begin(dest)); err != nil {
 		return fmt.Errorf("check a query of %s: %w", dest, err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -14,9 +15,6 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/result"
 )
-
-// patience is how long a query waits for others of its destination to end before it is refused.
-const patience = 10 * time.Second
 
 // errLate is why the context of a query that reached its time limit ended.
 var errLate = errors.New("the query's time is up")
@@ -34,18 +32,56 @@ func DefaultLimits() Limits { return Limits{Timeout: 5 * time.Minute, Concurrent
 
 // Runner runs queries. Safe for concurrent use.
 type Runner struct {
-	limits  Limits
 	dests   *destination.Set
 	log     *slog.Logger
 	metrics *Metrics
 
-	mu    sync.Mutex
-	slots map[string]chan struct{} // by destination id, guarded by mu; full when Concurrent queries run
+	mu     sync.Mutex
+	common Limits            // guarded by mu; of destinations that are not in own
+	own    map[string]Limits // by destination id; guarded by mu
+	gates  map[string]*gate  // by destination id; guarded by mu
 }
 
-// New makes a Runner over dests.
-func New(l Limits, dests *destination.Set, log *slog.Logger, m *Metrics) *Runner {
-	return &Runner{limits: l, dests: dests, log: log, metrics: m, slots: map[string]chan struct{}{}}
+// New makes a Runner over dests. Destinations that are not in own, by their ids, have the common limits.
+func New(common Limits, own map[string]Limits, dests *destination.Set, log *slog.Logger, m *Metrics) *Runner {
+	return &Runner{common: common, own: maps.Clone(own), dests: dests, log: log, metrics: m, gates: map[string]*gate{}}
+}
+
+// SetLimits changes the limits, as New has them. A query that runs keeps those that it began with; how many may run at a
+// time holds at once, also for those that wait.
+func (r *Runner) SetLimits(common Limits, own map[string]Limits) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.common, r.own = common, maps.Clone(own)
+	for dest, g := range r.gates {
+		g.resize(r.limitsOf(dest).Concurrent)
+	}
+}
+
+// limitsOf gives the limits of a destination. The caller holds mu.
+func (r *Runner) limitsOf(dest string) Limits {
+	if l, ok := r.own[dest]; ok {
+		return l
+	}
+	return r.common
+}
+
+// terms are what one query is held to.
+type terms struct {
+	Limits
+	gate *gate
+}
+
+// begin gives the terms of a query of dest that begins now.
+func (r *Runner) begin(dest string) terms {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := terms{r.limitsOf(dest), r.gates[dest]}
+	if t.gate == nil {
+		t.gate = &gate{most: t.Concurrent}
+		r.gates[dest] = t.gate
+	}
+	return t
 }
 
 // Run runs sql with args on the destination dest and writes its rows to w in format f, as they arrive. It gives the
@@ -56,8 +92,9 @@ func (r *Runner) Run(ctx context.Context, dest, sql string, args []any, f result
 		return 0, destination.Unknown(dest)
 	}
 	start := time.Now()
-	out := newMeter(r.limits, f, w)
-	err := r.run(ctx, dest, sql, args, out)
+	t := r.begin(dest)
+	out := newMeter(t.Limits, f, w)
+	err := r.run(ctx, dest, sql, args, out, t)
 	if out.err != nil {
 		err = out.err // it is why the destination stopped, whatever it made of it
 	}
@@ -73,61 +110,24 @@ func (r *Runner) Run(ctx context.Context, dest, sql string, args []any, f result
 	return out.rows, nil
 }
 
-// run asks within the limits on time and concurrency.
-func (r *Runner) run(ctx context.Context, dest, sql string, args []any, out result.Writer) error {
-	free, err := r.enter(ctx, dest)
-	if err != nil {
+// run asks within the terms on time and concurrency.
+func (r *Runner) run(ctx context.Context, dest, sql string, args []any, out result.Writer, t terms) error {
+	if err := t.gate.enter(ctx); err != nil {
 		return err
 	}
-	defer free()
+	defer t.gate.leave()
 	defer r.metrics.running(dest)()
 	query := func(ctx context.Context) error {
 		return r.dests.Use(ctx, dest, func(d destination.Destination) error { return d.Query(ctx, sql, args, out) })
 	}
-	if r.limits.Timeout <= 0 {
+	if t.Timeout <= 0 {
 		return query(ctx)
 	}
-	timed, cancel := context.WithTimeoutCause(ctx, r.limits.Timeout, errLate)
+	timed, cancel := context.WithTimeoutCause(ctx, t.Timeout, errLate)
 	defer cancel()
-	err = query(timed)
+	err := query(timed)
 	if err != nil && errors.Is(context.Cause(timed), errLate) {
-		return fault.New(fault.Unprocessable, "query_timeout", "the query took longer than the limit of %v", r.limits.Timeout).Because(err)
+		return fault.New(fault.Unprocessable, "query_timeout", "the query took longer than the limit of %v", t.Timeout).Because(err)
 	}
 	return err
-}
-
-// enter waits for a free slot of dest; free gives it back.
-func (r *Runner) enter(ctx context.Context, dest string) (free func(), err error) {
-	if r.limits.Concurrent <= 0 {
-		return func() {}, nil
-	}
-	slot := r.slot(dest)
-	free = func() { <-slot }
-	select {
-	case slot <- struct{}{}:
-		return free, nil
-	default:
-	}
-	wait := time.NewTimer(patience)
-	defer wait.Stop()
-	select {
-	case slot <- struct{}{}:
-		return free, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-wait.C:
-		return nil, fault.New(fault.Busy, "too_many_queries",
-			"%d queries, as many as may, run on this destination already", r.limits.Concurrent).Retry(patience)
-	}
-}
-
-func (r *Runner) slot(dest string) chan struct{} {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s, ok := r.slots[dest]
-	if !ok {
-		s = make(chan struct{}, r.limits.Concurrent)
-		r.slots[dest] = s
-	}
-	return s
 }

@@ -66,7 +66,7 @@ func failing(err error) asked {
 
 func runner(l query.Limits, dests destination.ByID) (*query.Runner, *prometheus.Registry) {
 	reg := prometheus.NewRegistry()
-	return query.New(l, destination.NewSet(dests), slog.New(slog.DiscardHandler), query.NewMetrics(reg)), reg
+	return query.New(l, nil, destination.NewSet(dests), slog.New(slog.DiscardHandler), query.NewMetrics(reg)), reg
 }
 
 func ndjson(t *testing.T) result.Format {
@@ -366,7 +366,7 @@ func TestLogsHaveNoSQLAndNoValue(t *testing.T) {
 	var logs bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	dests := destination.ByID{"1": failing(fault.New(fault.Invalid, "invalid_sql", "cannot cast 'hunter2'")), "2": numbers(5)}
-	r := query.New(query.DefaultLimits(), destination.NewSet(dests), log, query.NewMetrics(prometheus.NewRegistry()))
+	r := query.New(query.DefaultLimits(), nil, destination.NewSet(dests), log, query.NewMetrics(prometheus.NewRegistry()))
 	for id := range dests {
 		_, err := r.Run(t.Context(), id, "select 'hunter2'", []any{"hunter2"}, ndjson(t), io.Discard)
 		if (err != nil) != (id == "1") {
