@@ -85,18 +85,25 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, in queryBody, q 
 
 // send runs a query and streams its rows.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, a asking) error {
+	return s.stream(w, r, a.format, a.status, func(out io.Writer) (int64, error) {
+		return s.deps.Query.Run(r.Context(), a.destination, a.sql, a.args, a.format, out)
+	})
+}
+
+// stream sends the rows that write encodes in the format f, and counts; their end has the trailers.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, f result.Format, status int, write func(io.Writer) (int64, error)) error {
 	h := w.Header()
-	h.Set("Content-Type", a.format.ContentType)
+	h.Set("Content-Type", f.ContentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Trailer", rowsTrailer+", "+statusTrailer)
 	h.Set("Vary", "Accept-Encoding")
-	out := &stream{to: &sender{w: w, rc: http.NewResponseController(w), timeout: s.cfg.WriteTimeout, status: a.status}}
+	out := &stream{to: &sender{w: w, rc: http.NewResponseController(w), timeout: s.cfg.WriteTimeout, status: status}}
 	if c, ok := s.codings.choose(strings.Join(r.Header["Accept-Encoding"], ",")); ok {
 		h.Set("Content-Encoding", c.name)
 		out.coder = c.take(out.to)
 		defer c.put(out.coder)
 	}
-	rows, err := s.deps.Query.Run(r.Context(), a.destination, a.sql, a.args, a.format, out)
+	rows, err := write(out)
 	if err == nil {
 		err = out.Close()
 	}

@@ -14,7 +14,12 @@ type tablesReply struct {
 	Tables []string `json:"tables"`
 }
 
+// listTables lists the tables: as a document in JSON, and in every other format as rows.
 func (s *Server) listTables(w http.ResponseWriter, r *http.Request) error {
+	format, err := formatOf(r)
+	if err != nil {
+		return err
+	}
 	list, err := s.deps.Tables.List(r.Context(), callOf(r.Context()).grant.Destination)
 	if err != nil {
 		return err
@@ -22,6 +27,9 @@ func (s *Server) listTables(w http.ResponseWriter, r *http.Request) error {
 	reply := tablesReply{Tables: make([]string, len(list))}
 	for i, t := range list {
 		reply.Tables[i] = t.String()
+	}
+	if format.Name != "json" {
+		return s.sendListing(w, r, format, tablesListing(reply.Tables))
 	}
 	return writeJSON(w, http.StatusOK, reply)
 }
@@ -32,7 +40,12 @@ type shapeReply struct {
 	tables.Shape
 }
 
+// tableColumns tells what a table is like: as a document in JSON, and in every other format a row for each column.
 func (s *Server) tableColumns(w http.ResponseWriter, r *http.Request) error {
+	format, err := formatOf(r)
+	if err != nil {
+		return err
+	}
 	table, err := tableOf(r)
 	if err != nil {
 		return err
@@ -40,6 +53,9 @@ func (s *Server) tableColumns(w http.ResponseWriter, r *http.Request) error {
 	shape, err := s.deps.Tables.Shape(r.Context(), callOf(r.Context()).grant.Destination, table)
 	if err != nil {
 		return err
+	}
+	if format.Name != "json" {
+		return s.sendListing(w, r, format, columnsListing(shape.Columns))
 	}
 	return writeJSON(w, http.StatusOK, shapeReply{table.String(), shape})
 }
