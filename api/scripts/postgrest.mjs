@@ -85,9 +85,31 @@ test('csv', async () => {
 })
 
 test('mistakes', async () => {
-  for (const query of [rows().eq('nope', 1), rows().filter('age', 'foo', 1), rows().eq('age', 'many'), db.from('people').select('id,other(*)'), db.from('nowhere').select()]) {
-    const { error, status } = await query
-    assert.ok(error.code && error.detail, JSON.stringify(error))
-    assert.ok(status === 400 || status === 404, String(status))
+  const mistakes = [
+    [rows().eq('nope_at_all', 1), 400, 'unknown_column', /has no column "nope_at_all"/, null],
+    [rows().eq('agee', 1), 400, 'unknown_column', /has no column "agee"/, 'perhaps you meant the column "age"'],
+    [db.from('people').select('Name'), 400, 'unknown_column', /has no column "Name"/, 'perhaps you meant the column "name"'],
+    [rows().filter('age', 'foo', 1), 400, 'unknown_operator', /"foo" is not an operator/, null],
+    [rows().eq('age', 'many'), 400, 'bad_filter', /"many" is not/, null],
+    [db.from('people').select('id,other(*)'), 400, 'not_supported', /embedded/, null],
+    [db.from('nowhere').select(), 404, 'unknown_table', /nowhere/, null],
+    [rows().single(), 406, 'not_one_row', /one row/, null],
+    [new PostgrestClient(url + '/api/rest').from('people').select(), 401, 'no_key', /key/, null],
+  ]
+  for (const [query, wantStatus, code, message, hint] of mistakes) {
+    const { data, error, status } = await query
+    assert.deepEqual([data, status, error.code, error.details, error.hint], [null, wantStatus, code, null, hint], JSON.stringify(error))
+    assert.match(error.message, message)
+    assert.equal(error.detail, error.message)
   }
+})
+
+test('a mistake that is thrown', async () => {
+  await assert.rejects(async () => await rows().eq('agee', 1).throwOnError(), (error) => {
+    assert.ok(error instanceof Error)
+    assert.match(error.message, /has no column "agee"/)
+    assert.equal(error.code, 'unknown_column')
+    assert.equal(error.hint, 'perhaps you meant the column "age"')
+    return true
+  })
 })

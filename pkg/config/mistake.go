@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/scratchdata/scratchdata/pkg/spelling"
 )
 
 // Mistake is one thing wrong with a configuration.
@@ -110,35 +112,8 @@ func parent(path string) string {
 
 // suggest says which of known was likely meant by name, or else which there are.
 func suggest(name string, known []string) string {
-	best, bestD := "", len(name)/3+2
-	for _, k := range known {
-		if d := distance(name, k); d < bestD {
-			best, bestD = k, d
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %s?", best)
+	if meant, ok := spelling.Nearest(name, known); ok {
+		return fmt.Sprintf("did you mean %s?", meant)
 	}
 	return "known are " + strings.Join(known, ", ")
-}
-
-// distance counts the letters to insert, remove or replace to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

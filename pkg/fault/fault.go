@@ -39,6 +39,7 @@ type Error struct {
 	Kind  Kind
 	Code  string        // stable, snake_case: part of the HTTP contract
 	Text  string        // says what and where
+	Hint  string        // what may help, beside the text; empty when nobody knows
 	After time.Duration // when trying again makes sense; 0 when nobody knows
 	Cause error         // kept for logs, never shown
 }
@@ -51,6 +52,12 @@ func New(kind Kind, code, format string, args ...any) *Error {
 // Because attaches the cause, which is for logs only, and returns e.
 func (e *Error) Because(cause error) *Error {
 	e.Cause = cause
+	return e
+}
+
+// Suggest attaches what may help the caller and returns e.
+func (e *Error) Suggest(hint string) *Error {
+	e.Hint = hint
 	return e
 }
 
@@ -118,6 +125,15 @@ func TextOf(err error) string {
 	default: // an ended context, wrapped in words that were not meant for the caller
 		return string(Canceled)
 	}
+}
+
+// HintOf returns what may help the caller, empty when err does not say or its kind is Internal.
+func HintOf(err error) string {
+	var e *Error
+	if Of(err) != Internal && errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
 }
 
 // AfterOf returns when the same call may succeed, 0 when err does not say.

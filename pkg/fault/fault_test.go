@@ -137,6 +137,26 @@ func TestTextIsNoFormat(t *testing.T) {
 	}
 }
 
+func TestHintOf(t *testing.T) {
+	hinted := New(Invalid, "c", "t").Suggest("try the other door")
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"none", nil, ""}, {"plain", errPlain, ""}, {"kind", Busy, ""}, {"not said", errCoded, ""},
+		{"said", hinted, "try the other door"}, {"wrapped", fmt.Errorf("a: %w", hinted), "try the other door"},
+		{"internal", New(Internal, "c", "t").Suggest("stays inside"), ""},
+	} {
+		if got := HintOf(tt.err); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if got := hinted.Error(); got != "t" {
+		t.Errorf("got %q, want the text without the hint", got)
+	}
+}
+
 func TestAfterOf(t *testing.T) {
 	limited := New(Limited, "quota", "used up").Retry(3 * time.Second)
 	for _, tt := range []struct {

@@ -73,12 +73,37 @@ func decode[T any](t *testing.T, r reply) (v T) {
 // wantProblem checks that r is a whole problem document of that status and code.
 func wantProblem(t *testing.T, r reply, status int, code string) problem {
 	t.Helper()
-	var got problem
+	got := onlyOf[problem](t, r)
+	wantDocument(t, r, got, status, code)
+	return got
+}
+
+// wantRestProblem is wantProblem of a path that PostgREST's clients use: the problem has what they look for.
+func wantRestProblem(t *testing.T, r reply, status int, code, hint string) {
+	t.Helper()
+	got := onlyOf[restProblem](t, r)
+	wantDocument(t, r, got.problem, status, code)
+	if got.Message != got.Detail || got.Details != nil || !strings.Contains(r.body, `"details":null,"hint":`) {
+		t.Errorf("got %s, want the detail as message, and null details", r.body)
+	}
+	if (got.Hint != nil) != (hint != "") || hint != "" && *got.Hint != hint {
+		t.Errorf("got %s, want the hint %q", r.body, hint)
+	}
+}
+
+// onlyOf reads a body that has nothing but the members of T.
+func onlyOf[T any](t *testing.T, r reply) (v T) {
+	t.Helper()
 	d := json.NewDecoder(strings.NewReader(r.body))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&got); err != nil {
+	if err := d.Decode(&v); err != nil {
 		t.Fatalf("got %d %q, which is no problem document: %v", r.status, r.body, err)
 	}
+	return v
+}
+
+func wantDocument(t *testing.T, r reply, got problem, status int, code string) {
+	t.Helper()
 	if r.status != status || got.Status != status || got.Code != code {
 		t.Errorf("got status %d, %+v, want %d with code %s", r.status, got, status, code)
 	}
@@ -94,7 +119,6 @@ func wantProblem(t *testing.T, r reply, status int, code string) problem {
 	if _, ok := r.header["Trailer"]; ok || len(r.trailer) > 0 || r.header.Get(statusTrailer) != "" {
 		t.Errorf("got headers %v and trailers %v with a problem", r.header, r.trailer)
 	}
-	return got
 }
 
 // dial opens a connection and sends text as it stands.

@@ -72,7 +72,7 @@ func (s *Server) handle(h handler) http.HandlerFunc {
 		if c, ok := w.(*call); ok && c.started {
 			panic(http.ErrAbortHandler)
 		}
-		writeProblem(w, err, p)
+		writeProblem(w, r, err, p)
 	}
 }
 
@@ -161,7 +161,7 @@ func (s *Server) recovered(c *call, r *http.Request, panicked any) bool {
 	if panicked != any(http.ErrAbortHandler) {
 		s.log.ErrorContext(r.Context(), "handler panicked", "route", routeOf(r), "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 		if !c.started {
-			writeProblem(c, fault.Internal, problemOf(fault.Internal, RequestID(r.Context())))
+			writeProblem(c, r, fault.Internal, problemOf(fault.Internal, RequestID(r.Context())))
 			return false
 		}
 	}

@@ -24,6 +24,26 @@ type problem struct {
 	RequestID string `json:"request_id"`
 }
 
+// restProblem is a problem document that PostgREST's clients can read, too: they look for code and these members.
+type restProblem struct {
+	problem
+	Message string  `json:"message"` // the detail
+	Details *string `json:"details"`
+	Hint    *string `json:"hint"`
+}
+
+// documentOf gives the problem p, which err became, as the caller of r reads it.
+func documentOf(r *http.Request, err error, p problem) any {
+	if !strings.HasPrefix(r.URL.Path, restPrefix) {
+		return p
+	}
+	rest := restProblem{problem: p, Message: p.Detail}
+	if hint := fault.HintOf(err); hint != "" {
+		rest.Hint = &hint
+	}
+	return rest
+}
+
 // statusClientGone is nginx's code for a client that left; nobody reads it but the logs.
 const statusClientGone = 499
 
@@ -93,7 +113,7 @@ func problemOf(err error, requestID string) problem {
 // retryAfter is how many seconds the caller is told to wait when the failure does not say.
 const retryAfter = 5 * time.Second
 
-func writeProblem(w http.ResponseWriter, err error, p problem) {
+func writeProblem(w http.ResponseWriter, r *http.Request, err error, p problem) {
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
@@ -110,7 +130,7 @@ func writeProblem(w http.ResponseWriter, err error, p problem) {
 		h.Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
 	}
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client is gone when this fails: nobody is left to tell
+	_ = json.NewEncoder(w).Encode(documentOf(r, err, p)) // the client is gone when this fails: nobody is left to tell
 }
 
 func notFound(http.ResponseWriter, *http.Request) error {

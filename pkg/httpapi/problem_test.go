@@ -59,7 +59,7 @@ func TestWriteProblem(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			writeProblem(w, tt.err, problemOf(tt.err, "r1"))
+			writeProblem(w, httptest.NewRequest("GET", "/", nil), tt.err, problemOf(tt.err, "r1"))
 			if got := w.Header().Get(tt.header); got != tt.want {
 				t.Errorf("%s: got %q, want %q", tt.header, got, tt.want)
 			}

@@ -12,6 +12,9 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/result"
 )
 
+// restPrefix begins the paths that PostgREST's clients use.
+const restPrefix = "/api/rest/"
+
 // rest answers a PostgREST request for a table's rows.
 func (s *Server) rest(w http.ResponseWriter, r *http.Request) error {
 	table, err := tableOf(r)

@@ -76,7 +76,15 @@ func TestRest(t *testing.T) {
 }
 
 func TestRestRefuses(t *testing.T) {
-	p := newPlant(t, setup{answers: restAnswers(t, map[string]int{"select=n": 3, "select=n&offset=9": 0}, 3)})
+	all := restAnswers(t, map[string]int{"select=n": 3, "select=n&offset=9": 0}, 3)
+	for query, a := range map[string]answer{"select=n&limit=7": numbers(0, errors.New("password=hunter2")), "select=n&limit=8": panicking(0)} {
+		for sql := range restAnswers(t, map[string]int{query: 0}, 0) {
+			if _, counts := all[sql]; !counts { // the SQL that counts is the same for all
+				all[sql] = a
+			}
+		}
+	}
+	p := newPlant(t, setup{answers: all})
 	p.ship()
 	p.load()
 	p.insert("people?wait=true", `{"n":1}`)
@@ -84,20 +92,33 @@ func TestRestRefuses(t *testing.T) {
 		name, path string
 		headers    []string
 		status     int
-		code       string
+		code, hint string
 	}{
-		{"no such table", "nobody?n=eq.1", nil, 404, "unknown_table"},
-		{"a bad table", "a'b?n=eq.1", nil, 400, "bad_table_name"},
-		{"no such column", "people?m=eq.1", nil, 400, "unknown_column"},
-		{"no such operator", "people?n=is1.5", nil, 400, "unknown_operator"},
-		{"no such format", "people?select=n&format=xml", nil, 400, "unknown_format"},
-		{"past the end", "people?select=n&offset=9", []string{"Prefer: count=exact"}, 416, "range_not_satisfiable"},
-		{"several rows as one", "people?select=n", []string{"Accept: application/vnd.pgrst.object+json"}, 406, "not_one_row"},
+		{"no such table", "nobody?n=eq.1", nil, 404, "unknown_table", ""},
+		{"a bad table", "a'b?n=eq.1", nil, 400, "bad_table_name", ""},
+		{"no such column", "people?somewhere=eq.1", nil, 400, "unknown_column", ""},
+		{"a column of another name", "people?select=__rowid", nil, 400, "unknown_column", `perhaps you meant the column "__row_id"`},
+		{"no such operator", "people?n=is1.5", nil, 400, "unknown_operator", ""},
+		{"no such format", "people?select=n&format=xml", nil, 400, "unknown_format", ""},
+		{"past the end", "people?select=n&offset=9", []string{"Prefer: count=exact"}, 416, "range_not_satisfiable", ""},
+		{"several rows as one", "people?select=n", []string{"Accept: application/vnd.pgrst.object+json"}, 406, "not_one_row", ""},
+		{"a failure inside", "people?select=n&limit=7", nil, 500, "internal", ""},
+		{"a panic", "people?select=n&limit=8", nil, 500, "internal", ""},
+		{"no such path", "people/n", nil, 404, "no_route", ""},
+		{"no table", "", nil, 404, "no_route", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p.in(t)
-			wantProblem(t, p.do("GET", "/api/rest/"+tt.path, "", tt.headers...), tt.status, tt.code)
+			r := p.do("GET", "/api/rest/"+tt.path, "", append(tt.headers, "Origin: https://app.example")...)
+			wantRestProblem(t, r, tt.status, tt.code, tt.hint)
+			if got := r.header.Get("Access-Control-Allow-Origin"); got != "*" {
+				t.Errorf("got origin %q, want *", got)
+			}
 		})
 	}
-	wantProblem(t, p.send("GET", "/api/rest/people?select=n", nil), http.StatusUnauthorized, "no_key")
+	wantRestProblem(t, p.send("GET", "/api/rest/people?select=n", nil), http.StatusUnauthorized, "no_key", "")
+	wantRestProblem(t, p.do("POST", "/api/rest/people", "{}"), http.StatusMethodNotAllowed, "method_not_allowed", "")
+	if r := p.do("HEAD", "/api/rest/people?m=eq.1", ""); r.status != http.StatusBadRequest || r.body != "" {
+		t.Errorf("HEAD: got %d %q", r.status, r.body)
+	}
 }

@@ -25,7 +25,7 @@ type place struct {
 	ahead string // the text before it
 }
 
-func (w place) fail(code, format string, args ...any) error {
+func (w place) fail(code, format string, args ...any) *fault.Error {
 	character := utf8.RuneCountInString(w.ahead) + 1
 	return fault.New(fault.Invalid, code, "%s, character %d: %s", w.where, character, fmt.Sprintf(format, args...))
 }

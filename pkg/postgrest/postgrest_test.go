@@ -195,6 +195,19 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+func TestUnknownColumnsHaveHints(t *testing.T) {
+	for query, want := range map[string]string{
+		"agee=eq.1": `perhaps you meant the column "age"`, "Age=eq.1": `perhaps you meant the column "age"`,
+		"or=(naem.eq.x)": `perhaps you meant the column "name"`, "select=nmae": `perhaps you meant the column "name"`,
+		"order=something_else": "", strings.Repeat("age", 3000) + "=eq.1": "", "age=foo.1": "",
+	} {
+		_, err := Translate(Request{Query: encode(query)}, tableOf(t, "people"), columns(), DuckDB{})
+		if got := fault.HintOf(err); err == nil || got != want {
+			t.Errorf("%.40s: got %v with the hint %q, want %q", query, err, got, want)
+		}
+	}
+}
+
 func TestRange(t *testing.T) {
 	for _, tt := range []struct{ query, header, unit, want string }{
 		{"", "", "", "0+-1"}, {"", "0-24", "items", "0+25"}, {"", "0-24", "", "0+25"}, {"", "items=5-5", "", "5+1"}, {"", "10-", "items", "10+-1"},

@@ -1,10 +1,13 @@
 package postgrest
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/spelling"
 )
 
 // from is what the statement calls the table. Columns are written with it, because a name alone may be found among the
@@ -49,9 +52,18 @@ func (s *Select) SQL(table schema.Table, cols []schema.Column, d Dialect) (State
 func (w *writer) find(c column) (schema.Column, string, error) {
 	col, ok := w.cols[c.name]
 	if !ok {
-		return col, "", c.at.fail("unknown_column", "the table %s has no column %s", w.table, show(c.name))
+		return col, "", w.unknown(c)
 	}
 	return col, from + "." + w.d.Quote(col.Name), nil
+}
+
+// unknown says that the table has no column c, and which was likely meant.
+func (w *writer) unknown(c column) error {
+	err := c.at.fail("unknown_column", "the table %s has no column %s", w.table, show(c.name))
+	if meant, ok := spelling.Nearest(c.name, slices.Sorted(maps.Keys(w.cols))); ok {
+		return err.Suggest("perhaps you meant the column " + show(meant))
+	}
+	return err
 }
 
 func (w *writer) items(items []item) (string, error) {
