@@ -29,34 +29,48 @@ func namedReplyOf(r *http.Request, q named.Query) namedReply {
 	return reply
 }
 
+// sentQuery is a named query as it is sent. A document that the server gave is one: what only the server says of a query is
+// let through, and counts for nothing.
+type sentQuery struct {
+	named.Query
+	Version   ignored `json:"version"`
+	URL       ignored `json:"url"`
+	PublicURL ignored `json:"public_url"`
+	SavedAt   ignored `json:"saved_at"`
+}
+
+// ignored is a member whose value does not matter.
+type ignored struct{}
+
+// UnmarshalJSON takes any value.
+func (*ignored) UnmarshalJSON([]byte) error { return nil }
+
 const namedExample = `{"name": "top", "query": "select * from t limit $n", "params": [{"name": "n", "type": "int", "default": 10}]}`
 
 func (s *Server) makeNamed(w http.ResponseWriter, r *http.Request) error {
-	var q named.Query
-	return s.saveNamed(w, r, &q, true)
+	return s.saveNamed(w, r, "", true)
 }
 
 // putNamed changes a query, or makes it.
 func (s *Server) putNamed(w http.ResponseWriter, r *http.Request) error {
-	q := named.Query{Name: chi.URLParam(r, "name")}
-	return s.saveNamed(w, r, &q, false)
+	return s.saveNamed(w, r, chi.URLParam(r, "name"), false)
 }
 
-// saveNamed reads the body into q, which has a name already when the URL names it, and saves it.
-func (s *Server) saveNamed(w http.ResponseWriter, r *http.Request, q *named.Query, fresh bool) error {
+// saveNamed saves the query that is the body, under the name that the URL gives it, if it does.
+func (s *Server) saveNamed(w http.ResponseWriter, r *http.Request, name string, fresh bool) error {
 	body, err := s.smallBody(w, r)
 	if err != nil {
 		return err
 	}
-	name := q.Name
-	if err := readJSON(body, q, namedExample); err != nil {
+	q := sentQuery{Query: named.Query{Name: name}}
+	if err := readJSON(body, &q, namedExample); err != nil {
 		return err
 	}
 	if name != "" && q.Name != name {
 		return fault.New(fault.Invalid, "bad_name", "name: the body says %.80q, the URL %.80q", q.Name, name)
 	}
 	q.Destination = callOf(r.Context()).grant.Destination
-	saved, err := s.deps.Named.Save(r.Context(), *q, fresh)
+	saved, err := s.deps.Named.Save(r.Context(), q.Query, fresh)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -79,6 +80,43 @@ func TestNamedQueriesHaveVersions(t *testing.T) {
 	wantProblem(t, p.do("DELETE", "/api/queries/q", ""), http.StatusNotFound, "unknown_query")
 }
 
+// What GET gives can be changed and PUT, and what only the server says of it counts for nothing.
+func TestNamedQueriesAreSentAsTheyWereGiven(t *testing.T) {
+	p := newPlant(t, setup{answers: namedAnswers()})
+	for i, body := range []string{
+		namedBody,
+		`{"query":"three","params":[{"name":"n","type":"int","default":null,"description":"d"}]}`,
+		`{"query":"three","params":[{"name":"tenant"}],"public":true,"fixed":{"tenant":"acme"}}`,
+		`{"query":"three"}`,
+	} {
+		path := "/api/queries/top"
+		first := decode[namedReply](t, p.do("PUT", path, body))
+		given := p.do("GET", path, "")
+		r := p.do("PUT", path, given.body)
+		again := decode[namedReply](t, r)
+		if r.status != http.StatusOK || first.Version != 2*i+1 || again.Version != 2*i+2 || again.SavedAt.Before(first.SavedAt) {
+			t.Errorf("%s: got %d with version %d, then %d, at %v, then %v", body, r.status, first.Version, again.Version, first.SavedAt, again.SavedAt)
+		}
+		again.Version, again.SavedAt = first.Version, first.SavedAt
+		if !reflect.DeepEqual(again, first) {
+			t.Errorf("%s\n got %+v\nwant %+v", body, again, first)
+		}
+	}
+	r := p.do("POST", "/api/queries", `{"name":"other","query":"three","version":7,"url":"http://elsewhere/","public_url":5,"saved_at":null}`)
+	got := decode[namedReply](t, r)
+	if r.status != http.StatusCreated || got.Version != 1 || got.URL != p.server.URL+"/api/query/other" || got.PublicURL != "" || got.SavedAt.IsZero() {
+		t.Errorf("got %d %s", r.status, r.body)
+	}
+	list := p.do("GET", "/api/queries", "")
+	var all []json.RawMessage
+	if err := json.Unmarshal([]byte(list.body), &all); err != nil || len(all) != 2 {
+		t.Fatalf("got %s, %v, want two queries", list.body, err)
+	}
+	if r := p.do("PUT", "/api/queries/other", string(all[0])); r.status != http.StatusOK || decode[namedReply](t, r).Version != 2 {
+		t.Errorf("one of the list: got %d %s", r.status, r.body)
+	}
+}
+
 func TestPublicQueries(t *testing.T) {
 	p := newPlant(t, setup{answers: namedAnswers()})
 	const body = `{"query":"three","params":[{"name":"tenant"},{"name":"n","type":"int","default":1}],"public":true,"fixed":{"tenant":"acme"}}`
@@ -106,11 +144,14 @@ func TestPublicQueries(t *testing.T) {
 func TestNamedQueriesThatAreRefused(t *testing.T) {
 	p := newPlant(t, setup{answers: namedAnswers()})
 	for body, code := range map[string]string{
-		`select 1`:                       "invalid_json",
-		`{"name":"a","sql":"three"}`:     "invalid_json",
-		`{"name":"a"}`:                   "no_query",
-		`{"name":"a b","query":"three"}`: "bad_name",
-		`{"name":"a","query":"wrong"}`:   "invalid_sql",
+		`select 1`:                   "invalid_json",
+		`{"name":"a","sql":"three"}`: "invalid_json",
+		`{"name":"a","query":"three","destination":"2"}`:                  "invalid_json",
+		`{"name":"a","query":"three","public_id":"x"}`:                    "invalid_json",
+		`{"name":"a","query":"three","url":}`:                             "invalid_json",
+		`{"name":"a"}`:                                                    "no_query",
+		`{"name":"a b","query":"three"}`:                                  "bad_name",
+		`{"name":"a","query":"wrong"}`:                                    "invalid_sql",
 		`{"name":"a","query":"three","params":[{"name":"n","type":"x"}]}`: "bad_param",
 	} {
 		wantProblem(t, p.do("POST", "/api/queries", body), http.StatusBadRequest, code)

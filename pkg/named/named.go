@@ -65,6 +65,9 @@ func (s *Queries) Save(ctx context.Context, q Query, fresh bool) (Query, error) 
 	if q.PublicID, err = s.publicID(ctx, q); err != nil {
 		return q, err
 	}
+	if q.Params == nil {
+		q.Params = []Param{} // as it is found
+	}
 	q.Saved = time.Now().Truncate(time.Microsecond)
 	record, err := q.record()
 	if err != nil {
