@@ -3,9 +3,9 @@ package query
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
+	"github.com/scratchdata/scratchdata/pkg/sqltext"
 	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
@@ -20,9 +20,13 @@ func (r *Runner) Check(ctx context.Context, dest, sql string, args []any) error 
 	return nil
 }
 
-// First is the SQL of the first rows of sql's answer.
+// First is the SQL of the first rows of sql's answer. What cannot be put into it stays as it is: the engine says what is wrong.
 func First(sql string, rows int) string {
-	return fmt.Sprintf("SELECT * FROM (\n%s\n) AS first_rows LIMIT %d", strings.TrimRight(sql, "; \t\r\n"), rows)
+	statement, ok := sqltext.One(sql)
+	if !ok {
+		return sql
+	}
+	return fmt.Sprintf("SELECT * FROM (\n%s\n) AS first_rows LIMIT %d", statement, rows)
 }
 
 // nowhere takes an answer that nobody wants.

@@ -26,7 +26,7 @@ func TestCheckAsksForNoRows(t *testing.T) {
 	if err := r.Check(t.Context(), "1", "select $n; -- of all\n;", []any{destination.Named{Name: "n", Value: 5}}); err != nil {
 		t.Fatal(err)
 	}
-	if want := "SELECT * FROM (\nselect $n; -- of all\n) AS first_rows LIMIT 0"; sql != want || len(given) != 1 {
+	if want := "SELECT * FROM (\nselect $n\n) AS first_rows LIMIT 0"; sql != want || len(given) != 1 {
 		t.Errorf("asked %q with %v, want %q", sql, given, want)
 	}
 	wrong := fault.New(fault.Invalid, "bad_sql", "no such table")
@@ -36,6 +36,22 @@ func TestCheckAsksForNoRows(t *testing.T) {
 	}
 	if err := r.Check(t.Context(), "2", "select 1", nil); !errors.Is(err, fault.NotFound) {
 		t.Errorf("another destination: got %v, want fault.NotFound", err)
+	}
+}
+
+func TestFirst(t *testing.T) {
+	for sql, want := range map[string]string{
+		"select 1":                      "SELECT * FROM (\nselect 1\n) AS first_rows LIMIT 5",
+		"select ';' ; -- note":          "SELECT * FROM (\nselect ';' \n) AS first_rows LIMIT 5",
+		"select 1 -- note":              "SELECT * FROM (\nselect 1 -- note\n) AS first_rows LIMIT 5",
+		"select 1; select 2 --":         "select 1; select 2 --",
+		"select 1) t; drop table x; --": "select 1) t; drop table x; --",
+		"a join b on true":              "a join b on true",
+		"":                              "",
+	} {
+		if got := query.First(sql, 5); got != want {
+			t.Errorf("First(%q)\n got %q\nwant %q", sql, got, want)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/result"
+	"github.com/scratchdata/scratchdata/pkg/sqltext"
 )
 
 // Query runs sql read-only and gives its rows to out as they arrive. Three locks, each enough for most of what must not
@@ -52,9 +53,18 @@ func (c *conn) answer(sql string, args []any, out result.Writer) error {
 	return out.End()
 }
 
-// answerOdd answers sql with its odd columns as text.
+// answerOdd answers sql with its odd columns as text. The SQL that casts them is checked like any other.
 func (c *conn) answerOdd(sql string, cols []outColumn, args []any, out result.Writer) error {
-	stmt, err := c.prepareSelect(castOdd(sql, cols))
+	statement, ok := sqltext.One(sql)
+	if !ok {
+		return badSQL("the answer has columns that are sent as text, and the query cannot be put into one that casts them: " +
+			"write it as one SELECT, without semicolons")
+	}
+	cast := castOdd(statement, cols)
+	if err := c.check(cast); err != nil {
+		return err
+	}
+	stmt, err := c.prepareSelect(cast)
 	if err != nil {
 		return err
 	}
@@ -125,8 +135,8 @@ func oddColumns(stmt mapping.PreparedStatement) (cols []outColumn, odd bool) {
 	return cols, odd
 }
 
-// castOdd wraps sql so that its odd columns arrive as text.
-func castOdd(sql string, cols []outColumn) string {
+// castOdd wraps one statement so that its odd columns arrive as text.
+func castOdd(statement string, cols []outColumn) string {
 	inner, outer := make([]string, len(cols)), make([]string, len(cols))
 	for i, c := range cols {
 		inner[i] = fmt.Sprintf("c%d", i)
@@ -136,6 +146,5 @@ func castOdd(sql string, cols []outColumn) string {
 		}
 		outer[i] += " AS " + quote(c.name)
 	}
-	sql = strings.TrimRight(sql, "; \t\r\n")
-	return "SELECT " + strings.Join(outer, ", ") + " FROM (\n" + sql + "\n) AS q(" + strings.Join(inner, ", ") + ")"
+	return "SELECT " + strings.Join(outer, ", ") + " FROM (\n" + statement + "\n) AS q(" + strings.Join(inner, ", ") + ")"
 }
