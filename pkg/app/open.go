@@ -24,6 +24,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/durable"
 	"github.com/scratchdata/scratchdata/pkg/health"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
+	"github.com/scratchdata/scratchdata/pkg/query"
 	"github.com/scratchdata/scratchdata/pkg/queue"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/transport"
@@ -52,6 +53,7 @@ type server struct {
 	workers *transport.Workers // nil when they are off
 
 	receipts *transport.Receipts
+	runner   *query.Runner // nil when the API is off
 
 	stages   []stage // inside out
 	closers  []io.Closer

@@ -67,6 +67,9 @@ func (s *server) publish(list []config.Destination) {
 	cfg.Destinations = list
 	s.current.Store(&list)
 	s.keys.Replace(keysOf(cfg))
+	if s.runner != nil {
+		s.runner.SetLimits(queryLimits(cfg))
+	}
 	if s.writer == nil {
 		return
 	}
@@ -76,7 +79,7 @@ func (s *server) publish(list []config.Destination) {
 }
 
 // livelyKeys are the keys of a destination that can change while the server runs.
-var livelyKeys = []string{"id", "name", "type", "api_keys", "copy_from", "settings", "max_file_size", "max_file_age", "max_rows"}
+var livelyKeys = []string{"id", "name", "type", "api_keys", "copy_from", "query", "settings", "max_file_size", "max_file_age", "max_rows"}
 
 // needRestart lists the keys that have another value than the server began with and that it cannot change while it runs.
 func (s *server) needRestart(cfg config.Config) []string {

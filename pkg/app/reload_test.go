@@ -204,6 +204,27 @@ func TestReloadInMemory(t *testing.T) {
 	r.mustStop()
 }
 
+// The limits of queries and who may copy into a destination hold from the reload on.
+func TestReloadLimitsAndCopies(t *testing.T) {
+	const config = "destinations:\n- {id: 1, type: duckdb, api_keys: [local], settings: {in_memory: true}}\n" +
+		"- {id: 2, type: duckdb, api_keys: [two], %s, settings: {in_memory: true}}\n"
+	r := serveFile(t, fmt.Sprintf(config, "query: {max_rows: 2}"))
+	two := r.as("two")
+	if status, text := two.do("POST", "/api/data/query", "select * from range(3)"); status != http.StatusUnprocessableEntity {
+		t.Errorf("got status %d %s, want 422", status, text)
+	}
+	r.wantDone(r.copy("select 1 as a", "2", "t"), 1)
+	wantLog(t, r.reload(fmt.Sprintf(config, "query: {max_rows: 3}, copy_from: []")), "failed=0")
+	two.query("select count(*) as n from range(3)", "n\n3\n")
+	if status, text := two.do("POST", "/api/data/query", "select * from range(3)"); status != http.StatusOK {
+		t.Errorf("got status %d %s, want 200", status, text)
+	}
+	if status, text := r.do("POST", "/api/data/copy", `{"query":"select 1 as a","destination_id":2,"destination_table":"t"}`); status != http.StatusForbidden {
+		t.Errorf("got status %d %s, want 403", status, text)
+	}
+	r.mustStop()
+}
+
 func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 	r := serveFile(t, "prometheus: {username: u, password: hush1}\n"+oneThread)
 	log := r.reload("data_dir: DIR/elsewhere\nlimits: {depth: 3}\nprometheus: {username: u, password: hush2}\nqueue: {settings: {file: DIR/q}}\n" + twoThreads)

@@ -28,7 +28,7 @@ func (s *server) serving(context.Context) error {
 		return nil
 	}
 	limits, own := queryLimits(s.cfg)
-	runner := query.New(limits, own, s.dests, s.log, query.NewMetrics(s.registry))
+	s.runner = query.New(limits, own, s.dests, s.log, query.NewMetrics(s.registry))
 	api := httpapi.New(apiConfig(s.cfg), httpapi.Deps{
 		Log:      s.log,
 		Registry: s.registry,
@@ -37,10 +37,10 @@ func (s *server) serving(context.Context) error {
 		Receipts: s.receipts,
 		Graves:   transport.NewGraves(s.control, s.queue, s.blobs),
 		Tables:   tables.New(s.dests, s.control.Columns(), s.log),
-		Query:    runner,
-		Shares:   share.New(s.control.Shares(), runner),
-		Named:    named.New(s.control.Queries(), runner),
-		Copies:   copier.New(s.dests, s.control.Jobs(), runner, s.mayCopy, s.log),
+		Query:    s.runner,
+		Shares:   share.New(s.control.Shares(), s.runner),
+		Named:    named.New(s.control.Queries(), s.runner),
+		Copies:   copier.New(s.dests, s.control.Jobs(), s.runner, s.mayCopy, s.log),
 		Health:   s.health,
 	})
 	handler := api.Handler()
