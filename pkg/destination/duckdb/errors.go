@@ -24,7 +24,7 @@ func newEngineError(text string) *engineError {
 		text, _, _ = strings.Cut(text, tail)
 	}
 	text = strings.TrimSpace(text)
-	class, _, found := strings.Cut(text, " Error: ")
+	class, _, found := strings.Cut(text, " Error:") // a message may be empty
 	if !found || strings.Contains(class, "\n") {
 		class = ""
 	}

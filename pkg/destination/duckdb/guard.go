@@ -11,33 +11,6 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/fault"
 )
 
-// To be a SELECT is not enough. In this engine a SELECT may call table functions that log to files of one's choice,
-// checkpoint, switch the parser, run SQL that arrives as text, or read memory at an address; and the lock on external
-// access does not hold for the database file itself. So a query's syntax tree is looked through before anything is
-// bound, and table functions must be on a list.
-
-// tableFunctions are those that only compute, or describe what the database holds.
-var tableFunctions = setOf(
-	"generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "summary", "test_all_types", "unnest",
-	"histogram", "histogram_values", "icu_calendar_names", "pg_timezone_names",
-	"duckdb_columns", "duckdb_constraints", "duckdb_databases", "duckdb_dependencies", "duckdb_functions", "duckdb_indexes",
-	"duckdb_keywords", "duckdb_memory", "duckdb_optimizers", "duckdb_schemas", "duckdb_sequences", "duckdb_settings",
-	"duckdb_table_sample", "duckdb_tables", "duckdb_types", "duckdb_views",
-	"pragma_collations", "pragma_database_size", "pragma_metadata_info", "pragma_platform", "pragma_show",
-	"pragma_storage_info", "pragma_table_info", "pragma_version",
-)
-
-// refusedFunctions are the scalar functions that do more than compute.
-var refusedFunctions = setOf("currval", "json_serialize_plan", "nextval", "setseed", "sleep_ms", "write_log")
-
-func setOf(names ...string) map[string]bool {
-	set := make(map[string]bool, len(names))
-	for _, n := range names {
-		set[n] = true
-	}
-	return set
-}
-
 // syntax is the engine's description of a query.
 type syntax struct {
 	Error      bool   `json:"error"`
@@ -122,43 +95,4 @@ func (c *conn) manyOrNotSelect(sql string) error {
 		return fault.New(fault.Denied, "multiple_statements", "a query must be one statement, this has %d", n)
 	}
 	return notSelect()
-}
-
-// checkCalls walks a syntax tree and reports the first call that a query must not make.
-func checkCalls(node any) error {
-	switch n := node.(type) {
-	case []any:
-		for _, child := range n {
-			if err := checkCalls(child); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		if err := checkCall(n); err != nil {
-			return err
-		}
-		for _, child := range n {
-			if err := checkCalls(child); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func checkCall(node map[string]any) error {
-	if node["type"] == "TABLE_FUNCTION" {
-		call, _ := node["function"].(map[string]any)
-		if name, _ := call["function_name"].(string); !tableFunctions[fold(name)] {
-			return refused(name)
-		}
-	}
-	if name, _ := node["function_name"].(string); refusedFunctions[fold(name)] {
-		return refused(name)
-	}
-	return nil
-}
-
-func refused(name string) error {
-	return fault.New(fault.Denied, "function_not_allowed", "queries may not call the function %s", name)
 }
