@@ -9,12 +9,27 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
-// Check says what is wrong with sql, without its answer.
+// Checker is a Destination that can say what is wrong with a query without running it.
+type Checker interface {
+	// Check says what is wrong with sql, as it is, with the errors that Query would give.
+	Check(ctx context.Context, sql string) error
+}
+
+// Check says what is wrong with sql, without its answer. First it is looked at as it is: a text such as `SELECT 1) AS a,
+// (SELECT 2` is a query only inside of another.
 func (r *Runner) Check(ctx context.Context, dest, sql string, args []any) error {
 	if !r.dests.Has(dest) {
 		return destination.Unknown(dest)
 	}
-	if err := r.run(ctx, dest, First(sql, 0), args, nowhere{}, r.begin(dest)); err != nil {
+	err := r.within(ctx, dest, r.begin(dest), func(ctx context.Context, d destination.Destination) error {
+		if c, ok := d.(Checker); ok {
+			if err := c.Check(ctx, sql); err != nil {
+				return err
+			}
+		}
+		return d.Query(ctx, First(sql, 0), args, nowhere{})
+	})
+	if err != nil {
 		return fmt.Errorf("check a query of %s: %w", dest, err)
 	}
 	return nil

@@ -55,6 +55,30 @@ func TestFirst(t *testing.T) {
 	}
 }
 
+// checking is a destination that also says what is wrong with a text alone.
+type checking struct {
+	asked
+	check func(sql string) error
+}
+
+func (c checking) Check(_ context.Context, sql string) error { return c.check(sql) }
+
+// What is a query only inside of another is found by who can look at it alone.
+func TestCheckLooksAtTheQueryAsItIs(t *testing.T) {
+	const half = "select 1) as a, (select 2"
+	var sql string
+	r, _ := runner(query.DefaultLimits(), destination.ByID{"1": checking{numbers(1), func(text string) error {
+		sql = text
+		return fault.New(fault.Invalid, "bad_sql", "a bracket is closed")
+	}}, "2": checking{failing(fault.New(fault.Invalid, "bad_param", "no number")), func(string) error { return nil }}})
+	err := r.Check(t.Context(), "1", half, nil)
+	wantFault(t, err, fault.Invalid, "bad_sql", "a bracket is closed")
+	if sql != half {
+		t.Errorf("looked at %q, want %q", sql, half)
+	}
+	wantFault(t, r.Check(t.Context(), "2", "select $n", nil), fault.Invalid, "bad_param", "no number")
+}
+
 // A check is a query like others: it has their time.
 func TestCheckHasTheLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

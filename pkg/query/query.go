@@ -94,7 +94,7 @@ func (r *Runner) Run(ctx context.Context, dest, sql string, args []any, f result
 	start := time.Now()
 	t := r.begin(dest)
 	out := newMeter(t.Limits, f, w)
-	err := r.run(ctx, dest, sql, args, out, t)
+	err := r.within(ctx, dest, t, func(ctx context.Context, d destination.Destination) error { return d.Query(ctx, sql, args, out) })
 	if out.err != nil {
 		err = out.err // it is why the destination stopped, whatever it made of it
 	}
@@ -110,15 +110,15 @@ func (r *Runner) Run(ctx context.Context, dest, sql string, args []any, f result
 	return out.rows, nil
 }
 
-// run asks within the terms on time and concurrency.
-func (r *Runner) run(ctx context.Context, dest, sql string, args []any, out result.Writer, t terms) error {
+// within runs ask within the terms on time and concurrency.
+func (r *Runner) within(ctx context.Context, dest string, t terms, ask func(context.Context, destination.Destination) error) error {
 	if err := t.gate.enter(ctx); err != nil {
 		return err
 	}
 	defer t.gate.leave()
 	defer r.metrics.running(dest)()
 	query := func(ctx context.Context) error {
-		return r.dests.Use(ctx, dest, func(d destination.Destination) error { return d.Query(ctx, sql, args, out) })
+		return r.dests.Use(ctx, dest, func(d destination.Destination) error { return ask(ctx, d) })
 	}
 	if t.Timeout <= 0 {
 		return query(ctx)

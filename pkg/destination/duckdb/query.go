@@ -18,6 +18,22 @@ import (
 // happen: the engine's own parser must find one SELECT that calls nothing outside checkCalls' list; the statement that
 // it prepares must be of the type SELECT; and it runs in a read-only transaction of an engine that cannot reach files.
 func (d *Destination) Query(ctx context.Context, sql string, args []any, out result.Writer) error {
+	return d.asking(ctx, sql, func(c *conn) error { return c.answer(sql, args, out) })
+}
+
+// Check says what is wrong with sql, as it is, without running it.
+func (d *Destination) Check(ctx context.Context, sql string) error {
+	return d.asking(ctx, sql, func(c *conn) error {
+		stmt, err := c.prepareSelect(sql)
+		if err == nil {
+			mapping.DestroyPrepare(&stmt)
+		}
+		return err
+	})
+}
+
+// asking runs do, which asks sql, behind the first lock and the third.
+func (d *Destination) asking(ctx context.Context, sql string, do func(*conn) error) error {
 	return d.call(ctx, func(e *engine) error {
 		c, err := e.queries.take(ctx)
 		if err != nil {
@@ -27,8 +43,7 @@ func (d *Destination) Query(ctx context.Context, sql string, args []any, out res
 		if err := c.check(sql); err != nil {
 			return queryFault(ctx, err)
 		}
-		err = c.within(ctx, beginRead, rollback, func() error { return c.answer(sql, args, out) })
-		return queryFault(ctx, err)
+		return queryFault(ctx, c.within(ctx, beginRead, rollback, func() error { return do(c) }))
 	})
 }
 

@@ -182,6 +182,26 @@ func TestQueryCodes(t *testing.T) {
 	}
 }
 
+// TestCheck: a query is looked at as Query would, and not run.
+func TestCheck(t *testing.T) {
+	d := open(t)
+	for _, tt := range []struct{ sql, code string }{
+		{"SELECT $n + 1", ""},
+		{"SELECT error('at once') FROM range(1000000000000)", ""},
+		{"SELECT '101'::BIT; -- of a type that becomes text", ""},
+		{"SELECT 1) AS a, (SELECT 2", "bad_sql"},
+		{"SELECT nosuch", "bad_sql"},
+		{"DROP TABLE t", "not_a_select"},
+		{"SELECT 1; SELECT 2", "multiple_statements"},
+		{"FROM read_text('x')", "function_not_allowed"},
+		{"FROM '/etc/x.csv'", "external_access"},
+	} {
+		if err := d.Check(t.Context(), tt.sql); (err != nil) != (tt.code != "") || err != nil && fault.CodeOf(err) != tt.code {
+			t.Errorf("%s: got %v, want %q", tt.sql, err, tt.code)
+		}
+	}
+}
+
 // TestQueryAllows keeps the guard from refusing what people ask.
 func TestQueryAllows(t *testing.T) {
 	d := open(t)
