@@ -15,7 +15,7 @@ import (
 // tableFunctions are those that only compute, or describe what the database holds.
 var tableFunctions = setOf(
 	"generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "summary", "test_all_types", "unnest",
-	"histogram", "histogram_values", "icu_calendar_names", "pg_timezone_names",
+	"icu_calendar_names", "pg_timezone_names",
 	"duckdb_columns", "duckdb_constraints", "duckdb_databases", "duckdb_dependencies", "duckdb_functions", "duckdb_indexes",
 	"duckdb_keywords", "duckdb_memory", "duckdb_optimizers", "duckdb_schemas", "duckdb_sequences", "duckdb_settings",
 	"duckdb_table_sample", "duckdb_tables", "duckdb_types", "duckdb_views",
@@ -86,14 +86,29 @@ func checkNode(n map[string]any) error {
 			return refused(name)
 		}
 	case "BASE_TABLE":
-		if name := text(n, "table_name"); refusedViews[fold(name)] {
-			return fault.New(fault.Denied, "view_not_allowed", "queries may not read the engine's view %s", name)
+		if err := checkRelation(n); err != nil {
+			return err
 		}
 	}
 	if text(n, "id") == refusedType || n["type"] == "UNBOUND_TYPE_INFO" && strings.EqualFold(text(n, "name"), refusedType) {
 		return fault.New(fault.Denied, "type_not_allowed", "queries may not make values of the type %s", refusedType)
 	}
 	return checkFunction(n)
+}
+
+// checkRelation refuses what is no table of the database. The engine takes a name that it does not find for that of a file, and
+// its lock on external access is open for the folder in which queries spill.
+func checkRelation(n map[string]any) error {
+	name := text(n, "table_name")
+	if refusedViews[fold(name)] {
+		return fault.New(fault.Denied, "view_not_allowed", "queries may not read the engine's view %s", name)
+	}
+	for _, part := range [...]string{name, text(n, "schema_name"), text(n, "catalog_name")} {
+		if strings.ContainsAny(part, `/\`) {
+			return fault.New(fault.Denied, "external_access", "queries cannot reach files or the network: %s", part)
+		}
+	}
+	return nil
 }
 
 func checkFunction(n map[string]any) error {

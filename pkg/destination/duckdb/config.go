@@ -24,11 +24,17 @@ func DefaultConfig() Config {
 // size is what the engine reads as a number of bytes.
 var size = regexp.MustCompile(`(?i)^0*[1-9][0-9]*(\.[0-9]+)? ?([KMGT]i?)?B$`)
 
+// readable are the names of files that the engine, asked for a table of such a name, reads as rows.
+var readable = regexp.MustCompile(`(?i)\.(csv|tsv|json|jsonl|ndjson|parquet|parq)(\.(gz|zst|zstd))?$`)
+
 // Validate reports every mistake.
 func (c Config) Validate() error {
 	var errs []error
 	if c.File == "" && !c.InMemory {
 		errs = append(errs, errors.New("file: is empty, and in_memory is not set"))
+	}
+	if readable.MatchString(c.File) {
+		errs = append(errs, fmt.Errorf("file: %q has the name of a file of rows: queries could read the database itself as one", c.File))
 	}
 	if !size.MatchString(c.MemoryLimit) {
 		errs = append(errs, fmt.Errorf("memory_limit: %q is not a size such as 192MiB", c.MemoryLimit))

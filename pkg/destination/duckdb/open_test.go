@@ -279,6 +279,7 @@ func TestValidate(t *testing.T) {
 		{"in memory without a file", func(c *Config) { c.File, c.InMemory = "", true }, nil},
 		{"sizes", func(c *Config) { c.MemoryLimit, c.CheckpointThreshold = "1.5gb", "16 MiB" }, nil},
 		{"no file", func(c *Config) { c.File = "" }, []string{"file: "}},
+		{"a file of rows", func(c *Config) { c.File = "data/x.CSV.gz" }, []string{"file: "}},
 		{"no unit", func(c *Config) { c.MemoryLimit = "100" }, []string{"memory_limit: "}},
 		{"nothing", func(c *Config) { c.MemoryLimit = "0MB" }, []string{"memory_limit: "}},
 		{"percent", func(c *Config) { c.MemoryLimit = "80%" }, []string{"memory_limit: "}},

@@ -94,7 +94,8 @@ func TestQueryCannotLeave(t *testing.T) {
 		`SELECT * FROM (PIVOT (FROM read_text('/etc/passwd')) ON filename IN ('x') USING count(*))`,
 		// the database's own files, for which the engine's lock on external access is open
 		`SELECT * FROM read_blob('` + file + `')`, `SELECT * FROM read_duckdb('` + file + `')`, `FROM '` + file + `'`,
-		`SELECT * FROM read_blob('` + temp + `/*')`, `SELECT * FROM glob('` + temp + `/*')`,
+		`SELECT * FROM read_blob('` + temp + `/*')`, `SELECT * FROM glob('` + temp + `/*')`, `FROM '` + temp + `/x.csv'`, `FROM '` + temp + `/*.json'`,
+		`FROM "` + temp + `/x".csv`, `FROM "` + temp + `/x".y.csv`, `DESCRIBE '` + temp + `/x.csv'`, `FROM histogram('` + temp + `/x.csv', a)`,
 		// SELECTs that do something
 		`SELECT * FROM enable_logging()`, `SELECT * FROM enable_logging(storage = 'file', storage_path = '` + temp + `/log')`,
 		`SELECT * FROM disable_logging()`, `SELECT * FROM truncate_duckdb_logs()`, `SELECT * FROM checkpoint()`, `SELECT * FROM force_checkpoint()`,
@@ -156,6 +157,7 @@ func TestQueryCodes(t *testing.T) {
 		{"EXPLAIN SELECT 1", "not_a_select", "SELECT"},
 		{"SELECT * FROM read_text('x')", "function_not_allowed", "read_text"},
 		{"FROM '/etc/x.csv'", "external_access", "/etc/x.csv"},
+		{"FROM 'x.csv'", "external_access", "x.csv"},
 		{"SELEC 1", "bad_sql", "LINE 1: SELEC 1"},
 		{"SELECT nosuch FROM range(1)", "bad_sql", `"nosuch" not found`},
 		{"SELECT 1 + [1]", "bad_sql", "Binder Error"},
