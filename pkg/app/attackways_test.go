@@ -39,6 +39,9 @@ var sqlWays = []struct {
 	{"share with a parameter", func(b *besieged, sql string) answer {
 		return b.send("POST", "/api/data/query/share", object{"query": sql, "params": object{"p": "x"}})
 	}},
+	{"copy", func(b *besieged, sql string) answer {
+		return b.send("POST", "/api/data/copy", object{"query": sql, "destination_id": 1, "destination_table": "stolen"})
+	}},
 	{"PUT named query", func(b *besieged, sql string) answer {
 		return b.send("PUT", "/api/queries/attack", object{"query": sql})
 	}},

@@ -49,7 +49,7 @@ func TestCopyTellsMistakes(t *testing.T) {
 	}{
 		{"no table", []string{"-q", "select 1"}, exitUsage, "--table"},
 		{"bad table", []string{"-q", "select 1 as a", "-t", "a/b"}, exitUsage, "table name"},
-		{"not a SELECT", []string{"-q", "drop table t", "-t", "t"}, exitUsage, "syntax error"},
+		{"not a SELECT", []string{"-q", "drop table t", "-t", "t"}, exitFailed, "must be a SELECT"},
 		{"bad SQL", []string{"-q", "selec", "-t", "t"}, exitUsage, "syntax error"},
 		{"unknown destination", []string{"-q", "select 1 as a", "-t", "t", "--to", "9"}, exitUsage, `no destination has the id "9"`},
 		{"unknown source", []string{"-q", "select 1 as a", "-t", "t", "--from", "9"}, exitUsage, `no destination has the id "9"`},
