@@ -140,3 +140,28 @@ func TestClientThatStallsEndsItsQuery(t *testing.T) {
 		t.Fatal("the query goes on")
 	}
 }
+
+// The write timeout is the reader's time: an engine may take longer, also between its last row and the end.
+func TestAnswersWaitForTheEngine(t *testing.T) {
+	const short = 40 * time.Millisecond
+	slow := func(ctx context.Context, out result.Writer) error {
+		pause := func() error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(4 * short):
+				return nil
+			}
+		}
+		return errors.Join(pause(), beginNumbers(out), pause(), writeNumber(out, 1), pause(), out.End())
+	}
+	p := newPlant(t, setup{api: func(c *Config) { c.WriteTimeout = short }, answers: map[string]answer{"slow": slow}})
+	for _, f := range result.Formats() {
+		for _, coding := range []string{"identity", "gzip"} {
+			r := p.send("POST", "/api/data/query?format="+f.Name, strings.NewReader("slow"), "X-API-Key: "+keyOne, "Accept-Encoding: "+coding)
+			if r.err != nil || r.trailer.Get(statusTrailer) != "complete" || r.trailer.Get(rowsTrailer) != "1" {
+				t.Errorf("%s %s: got %q, trailers %v and %v, want it whole", f.Name, coding, r.body, r.trailer, r.err)
+			}
+		}
+	}
+}

@@ -36,8 +36,10 @@ func (s *stream) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Close ends a whole answer.
+// Close ends a whole answer. For its end, which may be only the server's last chunk, the reader has the time of a piece,
+// however long ago the last row was.
 func (s *stream) Close() error {
+	s.to.extend()
 	if s.coder == nil {
 		return nil
 	}
@@ -55,15 +57,20 @@ type sender struct {
 var _ io.Writer = (*sender)(nil)
 
 func (s *sender) Write(p []byte) (int, error) {
-	if s.timeout > 0 {
-		_ = s.rc.SetWriteDeadline(time.Now().Add(s.timeout)) // a connection without deadlines is a test's
-	}
+	s.extend()
 	if s.status != 0 {
 		s.w.WriteHeader(s.status)
 		s.status = 0
 	}
 	n, err := s.w.Write(p)
 	return n, gone(err)
+}
+
+// extend gives the reader the time to take one more piece.
+func (s *sender) extend() {
+	if s.timeout > 0 {
+		_ = s.rc.SetWriteDeadline(time.Now().Add(s.timeout)) // a connection without deadlines is a test's
+	}
 }
 
 func (s *sender) flush() error {

@@ -66,6 +66,7 @@ func promises() []promise {
 		{"QueryStopsWhenContextEnds", queryStopsWhenContextEnds},
 		{"QueryRefuses", queryRefuses},
 		{"QueriesAndLoadsConcurrently", queriesAndLoads},
+		{"QueryWhileALoadIsOpen", queryWhileALoadIsOpen},
 		{"CloseWaitsForCallsInProgress", closeWaits},
 	}
 }

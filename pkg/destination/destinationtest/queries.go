@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"testing"
@@ -200,6 +201,61 @@ func queriesAndLoads(t *testing.T, s *suite) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("the standing query: got %v, want context.Canceled", err)
 	}
+}
+
+// standing gives its rows, and stands still before it ends.
+type standing struct {
+	io.Reader
+	at    chan<- struct{}
+	until <-chan struct{}
+}
+
+func (s *standing) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err == io.EOF && s.at != nil {
+		close(s.at)
+		s.at = nil
+		<-s.until
+	}
+	return n, err
+}
+
+// queryWhileALoadIsOpen: a load that stands still, its rows half written, holds up no query, which sees none of them.
+func queryWhileALoadIsOpen(t *testing.T, s *suite) {
+	table := s.create(t, "events", column("n", schema.Int))
+	s.mustLoad(t, table, s.batch(`{"n":1}`))
+	rows := make([]string, 10_000) // more than a driver gathers before it writes
+	for i := range rows {
+		rows[i] = fmt.Sprintf(`{"n":%d}`, i)
+	}
+	b := s.batch(rows...)
+	open, at, release := b.Open, make(chan struct{}), make(chan struct{})
+	b.Open = func(ctx context.Context) (io.ReadCloser, error) {
+		r, err := open(ctx)
+		return io.NopCloser(&standing{r, at, release}), err
+	}
+	loaded := make(chan error, 1)
+	go func() {
+		_, err := s.Load(t.Context(), table, b)
+		loaded <- err
+	}()
+	<-at
+	inParallel(t, func(int) error {
+		var got Rows
+		if err := s.Query(t.Context(), `SELECT COUNT(*) FROM "events"`, nil, &got); err != nil {
+			return err
+		}
+		if !slices.Equal(got.Rows, []string{"1"}) {
+			t.Errorf("while the load is open: got %q, want the row of before", got.Rows)
+		}
+		_, err := s.Columns(t.Context(), table)
+		return err
+	})
+	close(release)
+	if err := <-loaded; err != nil {
+		t.Errorf("the load: %v", err)
+	}
+	s.wantCount(t, table, 10_001)
 }
 
 func closeWaits(t *testing.T, s *suite) {
