@@ -78,6 +78,7 @@ var suite = []struct {
 	{"clashes", (*bench).clashes},
 	{"out", (*bench).formatsOut},
 	{"select-1", (*bench).selectOne},
+	{"clients", (*bench).clients},
 	{"visible", (*bench).visible},
 	{"memory", (*bench).memory},
 }

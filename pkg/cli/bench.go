@@ -17,7 +17,7 @@ type benchCommand struct {
 type benchTable struct {
 	Events int      `default:"4000000" help:"How many events the bulk figures use."`
 	Rounds int      `default:"3" help:"How often each pair is measured; the medians count."`
-	Only   []string `help:"Only these figures: one-row, bulk, modes, clashes, out, select-1, visible, memory."`
+	Only   []string `help:"Only these figures: one-row, bulk, modes, clashes, out, select-1, clients, visible, memory."`
 	Dir    string   `type:"path" help:"A folder with room for ten times the events. Without it one is made and removed."`
 }
 

@@ -332,6 +332,47 @@ func TestFullDestination(t *testing.T) {
 	}
 }
 
+// Who waits for a slot gets it in turn: whoever came later, also while one gets free, comes later.
+func TestWaitersTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const waiters = 50
+		var order []int // the queries run one at a time
+		turn := make(chan struct{})
+		d := asked{query: func(_ context.Context, _ string, args []any, _ result.Writer) error {
+			<-turn
+			order = append(order, args[0].(int))
+			return nil
+		}}
+		r, _ := runner(query.Limits{Concurrent: 1}, destination.ByID{"1": d})
+		var all sync.WaitGroup
+		begin := func(n int) {
+			all.Go(func() {
+				if _, err := r.Run(t.Context(), "1", "select 1", []any{n}, ndjson(t), io.Discard); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		for n := range waiters {
+			begin(n)
+			synctest.Wait()
+		}
+		for n := range waiters {
+			begin(waiters + n) // just before a slot gets free
+			turn <- struct{}{}
+			if n%2 == 0 {
+				synctest.Wait()
+			}
+		}
+		close(turn)
+		all.Wait()
+		for n := range waiters {
+			if order[n] != n {
+				t.Fatalf("the turns were %v", order)
+			}
+		}
+	})
+}
+
 func TestNeverMoreThanConcurrent(t *testing.T) {
 	const limit, callers, each = 3, 12, 50
 	var now, most atomic.Int64
