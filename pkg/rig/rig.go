@@ -28,6 +28,8 @@ type Server struct {
 	Dir  string       // its working folder; the data is in Dir/data
 	HTTP *http.Client // takes answers as they are sent
 
+	Config  string   // the configuration file; empty is the default configuration
+	Env     []string // beside this process's own
 	program string
 	port    int
 	cmd     *exec.Cmd
@@ -64,9 +66,14 @@ func (s *Server) Start(ctx context.Context) error {
 		return err
 	}
 	defer logs.Close() //nolint:errcheck // the child has its own descriptor
-	cmd := exec.Command(s.program)
+	var args []string
+	if s.Config != "" {
+		args = []string{s.Config}
+	}
+	cmd := exec.Command(s.program, args...)
 	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), "SCRATCH_API_PORT="+strconv.Itoa(s.port), "SCRATCH_PROMETHEUS_PORT="+strconv.Itoa(s.port))
+	cmd.Env = append(cmd.Env, s.Env...)
 	cmd.Stdout, cmd.Stderr = logs, logs
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", s.program, err)
@@ -104,6 +111,14 @@ func (s *Server) Signal(sig os.Signal) error {
 	}
 	<-s.done
 	return nil
+}
+
+// Kill ends the process, if it was started.
+func (s *Server) Kill() error {
+	if s.cmd == nil {
+		return nil
+	}
+	return s.Signal(os.Kill)
 }
 
 // Stop asks the process to stop and returns an error when it did not end well.

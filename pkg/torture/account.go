@@ -16,9 +16,6 @@ func account(ctx context.Context, srv *rig.Server, clients []*client, a *Account
 	for _, c := range clients {
 		c.seen = make([]uint8, c.next)
 	}
-	if err := drain(ctx, srv); err != nil {
-		return err
-	}
 	if err := srv.Lines(ctx, union("c, n"), func(line []byte) error { return note(clients, line) }); err != nil {
 		return err
 	}

@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
-
-	"github.com/scratchdata/scratchdata/pkg/rig"
 )
 
 // insert is one insert of a client: its rows are numbered from first on.
@@ -23,7 +21,7 @@ type insert struct {
 type client struct {
 	id       int
 	keys     bool
-	srv      *rig.Server
+	fleet    *fleet
 	rng      *rand.Rand
 	http     *http.Client
 	next     int64
@@ -32,8 +30,8 @@ type client struct {
 	seen     []uint8 // how often each number is in the tables; filled by account
 }
 
-func newClient(id int, seed uint64, srv *rig.Server) *client {
-	return &client{id: id, keys: id%2 == 1, srv: srv, rng: rand.New(rand.NewPCG(seed, uint64(id)+1)),
+func newClient(id int, seed uint64, f *fleet) *client {
+	return &client{id: id, keys: id%2 == 1, fleet: f, rng: rand.New(rand.NewPCG(seed, uint64(id)+1)),
 		http: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}}
 }
 
@@ -47,7 +45,7 @@ func (c *client) run(load, patience context.Context) {
 		if c.keys {
 			in.acked = c.insist(patience, path, in)
 		} else {
-			status, _, err := c.srv.Post(load, c.http, path, c.body(in))
+			status, _, err := c.fleet.taking(c.rng).Post(load, c.http, path, c.body(in))
 			in.acked = err == nil && status == http.StatusOK
 			if err != nil {
 				c.breathe(load)
@@ -62,7 +60,7 @@ func (c *client) insist(ctx context.Context, path string, in insert) bool {
 	key := fmt.Sprintf("client-%d-insert-%d", c.id, in.first)
 	for ctx.Err() == nil {
 		try, cancel := c.hasty(ctx)
-		status, replayed, err := c.srv.PostOnce(try, c.http, path, key, c.body(in))
+		status, replayed, err := c.fleet.taking(c.rng).PostOnce(try, c.http, path, key, c.body(in))
 		cancel()
 		if err == nil && status == http.StatusOK {
 			if replayed {

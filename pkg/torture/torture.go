@@ -11,8 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/scratchdata/scratchdata/pkg/rig"
 )
 
 // Config says how long and how hard.
@@ -22,6 +20,7 @@ type Config struct {
 	Duration time.Duration // of load and kills; the account comes after it
 	Clients  int
 	Seed     uint64 // of the kills and the sizes
+	Nodes    Nodes
 }
 
 // Account is the outcome.
@@ -52,12 +51,12 @@ func (a Account) String() string {
 
 // Run tortures and returns the account. Progress goes to out.
 func Run(ctx context.Context, cfg Config, out io.Writer) (Account, error) {
-	srv, err := rig.New(cfg.Program, cfg.Dir)
+	f, err := newFleet(cfg)
 	if err != nil {
 		return Account{}, err
 	}
-	if err := srv.Start(ctx); err != nil {
-		return Account{}, err
+	if err := f.start(ctx); err != nil {
+		return Account{}, errors.Join(err, f.kill())
 	}
 	fmt.Fprintf(out, "torture: %d clients for %v, seed %d\n", cfg.Clients, cfg.Duration, cfg.Seed)
 	clients := make([]*client, cfg.Clients)
@@ -67,28 +66,28 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Account, error) {
 	defer stopAll()
 	var wg sync.WaitGroup
 	for i := range clients {
-		clients[i] = newClient(i, cfg.Seed, srv)
+		clients[i] = newClient(i, cfg.Seed, f)
 		wg.Go(func() { clients[i].run(load, patience) })
 	}
-	wg.Go(func() { newCopyist(cfg.Seed, srv).run(load) })
-	a, err := kills(ctx, cfg, srv)
+	wg.Go(func() { newCopyist(cfg.Seed, f.asked()).run(load) })
+	a, err := kills(ctx, cfg, f)
 	stopLoad()
 	time.AfterFunc(lastTries, stopAll)
 	wg.Wait()
 	if err != nil {
-		return a, errors.Join(err, srv.Signal(os.Kill))
+		return a, errors.Join(err, f.kill())
 	}
-	if err := errors.Join(account(ctx, srv, clients, &a), accountCopies(ctx, srv, &a)); err != nil {
-		return a, errors.Join(err, srv.Signal(os.Kill))
+	if err := errors.Join(f.drain(ctx), account(ctx, f.asked(), clients, &a), accountCopies(ctx, f.asked(), &a)); err != nil {
+		return a, errors.Join(err, f.kill())
 	}
-	return a, srv.Stop()
+	return a, f.stop()
 }
 
 // lastTries is how long clients try to get their last insert answered, when nobody kills the server any more.
 const lastTries = time.Minute
 
-// kills ends the server at random moments and starts it again, until the time is up.
-func kills(ctx context.Context, cfg Config, srv *rig.Server) (Account, error) {
+// kills ends a server at random moments and starts it again, until the time is up.
+func kills(ctx context.Context, cfg Config, f *fleet) (Account, error) {
 	var a Account
 	rng := rand.New(rand.NewPCG(cfg.Seed, 0))
 	end := time.Now().Add(cfg.Duration)
@@ -99,6 +98,7 @@ func kills(ctx context.Context, cfg Config, srv *rig.Server) (Account, error) {
 		case <-ctx.Done():
 			return a, ctx.Err()
 		}
+		srv := f.any(rng)
 		sig := os.Signal(syscall.SIGKILL)
 		if rng.IntN(3) == 0 {
 			sig = syscall.SIGTERM
