@@ -45,7 +45,7 @@ readme: ## Run the README's own commands, offline, in an empty directory
 	./api/scripts/readme.sh
 
 .PHONY: postgrest
-postgrest: build ## Drive /api/rest with the official JavaScript client (wants node and npm)
+postgrest: build ## Drive /api/rest with the official JavaScript client, read Arrow with JavaScript's (wants node and npm)
 	./api/scripts/postgrest.sh
 
 .PHONY: fuzz
