@@ -33,7 +33,7 @@ var floors = map[string]int{
 	"pkg/blobstore/local": 5, "pkg/blobstore/memory": 5, "pkg/control/sqlite": 5, "pkg/destination/duckdb": 5, "pkg/destination/ingestonly": 5,
 	"pkg/queue/local": 5, "pkg/queue/memory": 5,
 
-	"pkg/account": 6, "pkg/catalog": 6, "pkg/health": 6, "pkg/ingest": 6,
+	"pkg/account": 6, "pkg/catalog": 6, "pkg/health": 6, "pkg/ingest": 6, "pkg/transport/transporttest": 6,
 
 	"pkg/query": 7, "pkg/tables": 7, "pkg/transport": 7,
 

@@ -33,9 +33,9 @@ func TestFaultTable(t *testing.T) {
 						t.Parallel()
 						var faults []scripted
 						for _, op := range step.before {
-							faults = append(faults, scripted{op: op})
+							faults = append(faults, scripted{Op: op})
 						}
-						faults = append(faults, scripted{op: step.op, skip: step.skip, lost: lost, crash: crash})
+						faults = append(faults, scripted{Op: step.op, Skip: step.skip, Lost: lost, Crash: crash})
 						synctest.Test(t, func(t *testing.T) { surviveFaults(t, kind, faults) })
 					})
 				}
@@ -73,7 +73,7 @@ func surviveFaults(t *testing.T, kind string, faults []scripted) {
 	}
 	receipts = append(receipts, p.insertOrder("1", "clicks", "an order"))
 	p.start()
-	if faults[len(faults)-1].crash {
+	if faults[len(faults)-1].Crash {
 		p.awaitCrash()
 		p.close(false)
 		p.open(newScript())
@@ -86,7 +86,7 @@ func surviveFaults(t *testing.T, kind string, faults []scripted) {
 	}
 	p.sendAgain()
 	p.awaitIdle()
-	if left := p.script.unused(); len(left) > 0 {
+	if left := p.script.Unused(); len(left) > 0 {
 		t.Errorf("faults that did not happen: %+v", left)
 	}
 	p.wantOnce(s)

@@ -66,14 +66,14 @@ func TestDrop(t *testing.T) {
 		faults []scripted
 	}{
 		{"well", nil},
-		{"blob not removed", []scripted{{op: opDeleteBlob}}},
-		{"blob removed, answer lost", []scripted{{op: opDeleteBlob, lost: true}}},
-		{"record not removed", []scripted{{op: opForget}}},
-		{"record removed, answer lost", []scripted{{op: opForget, lost: true}}},
+		{"blob not removed", []scripted{{Op: opDeleteBlob}}},
+		{"blob removed, answer lost", []scripted{{Op: opDeleteBlob, Lost: true}}},
+		{"record not removed", []scripted{{Op: opForget}}},
+		{"record removed, answer lost", []scripted{{Op: opForget, Lost: true}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			deadPlant(t, "local", newShelf(), func(t *testing.T, p *plant, id, receipt string) {
-				p.script.add(tt.faults...)
+				p.script.Add(tt.faults...)
 				for range tt.faults {
 					if err := p.graves.Drop(t.Context(), "1", id); !errors.Is(err, errScripted) {
 						t.Errorf("got %v, want %v", err, errScripted)
@@ -104,7 +104,7 @@ func TestReplayFaults(t *testing.T) {
 					t.Parallel()
 					s := newShelf()
 					deadPlant(t, "local", s, func(t *testing.T, p *plant, id, receipt string) {
-						p.script.add(scripted{op: op, lost: lost, crash: crash})
+						p.script.Add(scripted{Op: op, Lost: lost, Crash: crash})
 						err := p.graves.Replay(t.Context(), "1", id)
 						if crash {
 							p.awaitCrash()
@@ -122,7 +122,7 @@ func TestReplayFaults(t *testing.T) {
 							return err == nil && rec.State == StateLoaded
 						})
 						p.awaitIdle()
-						if left := p.script.unused(); len(left) > 0 {
+						if left := p.script.Unused(); len(left) > 0 {
 							t.Errorf("faults that did not happen: %+v", left)
 						}
 						p.wantOnce(s)

@@ -129,7 +129,7 @@ func TestForgottenBatchWithPartsIsLoadedOnce(t *testing.T) {
 		if err := p.control.Prune(t.Context(), time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.stores.queue.Send(t.Context(), message); err != nil {
+		if err := p.stores.Queue.Send(t.Context(), message); err != nil {
 			t.Fatal(err)
 		}
 		await(t, "the message was not taken again", func() bool { return len(loads()) == 6 })
@@ -148,7 +148,7 @@ func (p *plant) ship(table string, parts []schema.Part, lines ...string) Shipmen
 	p.t.Helper()
 	s := Shipment{Batch: rowBatch(p), Destination: "1", Table: tableOf(p.t, table), Rows: int64(len(lines)), Parts: parts, Created: time.Now()}
 	s.Key = "1/" + table + "/" + s.Batch + ".ndjson"
-	if err := p.stores.blobs.Put(p.t.Context(), s.Key, strings.NewReader(strings.Join(lines, ""))); err != nil {
+	if err := p.stores.Blobs.Put(p.t.Context(), s.Key, strings.NewReader(strings.Join(lines, ""))); err != nil {
 		p.t.Fatal(err)
 	}
 	p.send(s)
@@ -222,7 +222,7 @@ func TestMissingBlobOfParts(t *testing.T) {
 		parts := []schema.Part{{Table: tableOf(t, "bill"), Rows: 1}, {Table: tableOf(t, "items"), Rows: 1}}
 		b := p.ship("orders", parts, `{"__row_id":"a"}`+"\n", `{"__table":"bill","__row_id":"b"}`+"\n", `{"__table":"items","__row_id":"c"} `+"\n")
 		await(t, "no try failed", func() bool { rec, err := p.receipts.Find(t.Context(), b.Batch); return err == nil && rec.Reason != "" })
-		if err := p.stores.blobs.Delete(t.Context(), b.Key); err != nil {
+		if err := p.stores.Blobs.Delete(t.Context(), b.Key); err != nil {
 			t.Fatal(err)
 		}
 		s.Fail = nil

@@ -12,20 +12,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/scratchdata/scratchdata/pkg/blobstore"
-	bloblocal "github.com/scratchdata/scratchdata/pkg/blobstore/local"
-	blobmemory "github.com/scratchdata/scratchdata/pkg/blobstore/memory"
 	"github.com/scratchdata/scratchdata/pkg/catalog"
 	"github.com/scratchdata/scratchdata/pkg/control"
-	"github.com/scratchdata/scratchdata/pkg/control/sqlite"
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
-	"github.com/scratchdata/scratchdata/pkg/queue"
-	queuelocal "github.com/scratchdata/scratchdata/pkg/queue/local"
-	queuememory "github.com/scratchdata/scratchdata/pkg/queue/memory"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/transport/transporttest"
 )
 
 // Times of the plant's parts.
@@ -45,50 +39,11 @@ func tableOf(t *testing.T, name string) schema.Table {
 	return table
 }
 
-// stores are the places where batches wait. Those in memory live as long as the plant, the local ones are opened anew
-// by each process.
-type stores struct {
-	kind  string // local or memory
-	dir   string
-	blobs blobstore.Store
-	queue queue.Queue
-}
-
-func (s *stores) open(t *testing.T) {
-	t.Helper()
-	var err, qerr error
-	switch {
-	case s.kind == "local":
-		blobs := bloblocal.DefaultConfig()
-		blobs.Dir = filepath.Join(s.dir, "blobs")
-		s.blobs, err = bloblocal.Open(t.Context(), blobs, quiet())
-		q := queuelocal.DefaultConfig()
-		q.File = filepath.Join(s.dir, "queue.db")
-		s.queue, qerr = queuelocal.Open(t.Context(), q, quiet())
-	case s.blobs == nil:
-		s.blobs, err = blobmemory.Open(t.Context(), blobmemory.DefaultConfig(), quiet())
-		s.queue, qerr = queuememory.Open(t.Context(), queuememory.DefaultConfig(), quiet())
-	}
-	if err := errors.Join(err, qerr); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (s *stores) close(t *testing.T, last bool) {
-	t.Helper()
-	if s.kind != "local" && !last {
-		return
-	}
-	if err := errors.Join(s.blobs.Close(), s.queue.Close()); err != nil {
-		t.Error(err)
-	}
-}
-
 // plant is the whole way from the writer to the destinations, over one folder. It can be stopped and started.
 type plant struct {
 	t      *testing.T
 	dir    string
-	stores stores
+	stores transporttest.Stores
 	dests  destination.ByID
 	cfg    WorkersConfig
 	wrap   func(destination.Destination, *script) destination.Destination
@@ -116,8 +71,8 @@ func newPlant(t *testing.T, kind string, dests destination.ByID) *plant {
 	cfg := DefaultWorkersConfig()
 	cfg.Lease, cfg.FreeSpace, cfg.Dir = testLease, 0, t.TempDir()
 	cfg.Backoff.Max = 10 * time.Second
-	return &plant{t: t, dir: cfg.Dir, stores: stores{kind: kind, dir: cfg.Dir}, dests: dests, cfg: cfg,
-		wrap:    func(d destination.Destination, s *script) destination.Destination { return faultyDestination{d, s} },
+	return &plant{t: t, dir: cfg.Dir, stores: transporttest.Stores{Kind: kind, Dir: cfg.Dir}, dests: dests, cfg: cfg,
+		wrap:    func(d destination.Destination, s *script) destination.Destination { return transporttest.Loads(d, s) },
 		batches: make(map[string]bool), rows: make(map[string]int)}
 }
 
@@ -125,21 +80,16 @@ func newPlant(t *testing.T, kind string, dests destination.ByID) *plant {
 func (p *plant) open(s *script) {
 	p.t.Helper()
 	p.script = s
-	p.stores.open(p.t)
-	cfg := sqlite.DefaultConfig()
-	cfg.File = filepath.Join(p.dir, "control.db")
-	store, err := sqlite.Open(p.t.Context(), cfg, quiet())
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.control, p.faulty = store, faultyControl{store, s}
+	p.stores.Open(p.t)
+	p.control, p.faulty = p.stores.Control, transporttest.Control(p.stores.Control, s)
 	in := ingest.DefaultConfig()
 	in.Dir, in.MaxAge, in.FreeSpace = filepath.Join(p.dir, "ingest"), time.Second, 0
+	var err error
 	p.writer, err = ingest.Open(in, rowid.NewSource(), p.faulty.Keys(), quiet(), ingest.NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	blobs, q := scriptedBlobs(p.stores.blobs, s), faultyQueue{p.stores.queue, s}
+	blobs, q := transporttest.Blobs(p.stores.Blobs, s), transporttest.Queue(p.stores.Queue, s)
 	dests := make(destination.ByID)
 	for id, d := range p.dests {
 		dests[id] = p.wrap(d, s)
@@ -147,7 +97,7 @@ func (p *plant) open(s *script) {
 	p.registry = prometheus.NewRegistry()
 	m := NewMetrics(p.registry)
 	p.uploader = NewUploader(p.writer, blobs, q, p.faulty.Batches(), quiet(), m)
-	p.uploader.done = func(r ingest.Ready) error { return s.do(opDone, func() error { return p.writer.Done(r) }) }
+	p.uploader.done = func(r ingest.Ready) error { return s.Do(opDone, func() error { return p.writer.Done(r) }) }
 	p.workers = NewWorkers(p.cfg, destination.NewSet(dests), blobs, q, p.faulty, catalog.New(100, p.faulty.Columns(), quiet()), quiet(), m)
 	p.receipts = NewReceipts(p.writer, p.faulty.Batches())
 	p.receipts.Follow(p.workers)
@@ -184,10 +134,7 @@ func (p *plant) close(last bool) {
 	p.stop()
 	p.stop = nil
 	p.parts.Wait()
-	if err := p.control.Close(); err != nil {
-		p.t.Error(err)
-	}
-	p.stores.close(p.t, last)
+	p.stores.Close(p.t, last)
 }
 
 // await waits until the condition holds.
@@ -207,9 +154,9 @@ func (p *plant) awaitCrash() {
 	ctx, cancel := context.WithTimeout(p.t.Context(), testPatient)
 	defer cancel()
 	select {
-	case <-p.script.crashed:
+	case <-p.script.Crashed():
 	case <-ctx.Done():
-		p.t.Fatalf("faults that did not happen: %+v", p.script.unused())
+		p.t.Fatalf("faults that did not happen: %+v", p.script.Unused())
 	}
 }
 
@@ -231,7 +178,7 @@ func (p *plant) awaitEmptyQueue() {
 	p.parts.Wait()
 	ctx, cancel := context.WithTimeout(p.t.Context(), p.cfg.Backoff.Max+2*p.cfg.Lease)
 	defer cancel()
-	if m, err := p.stores.queue.Receive(ctx, p.cfg.Lease); err == nil {
+	if m, err := p.stores.Queue.Receive(ctx, p.cfg.Lease); err == nil {
 		p.t.Errorf("the queue has a message left: %s", m.Body)
 	} else if ctx.Err() == nil {
 		p.t.Error(err)
@@ -241,7 +188,7 @@ func (p *plant) awaitEmptyQueue() {
 func (p *plant) blobsLeft() (n int) {
 	p.t.Helper()
 	for key := range p.batches {
-		r, err := p.stores.blobs.Get(p.t.Context(), key+".ndjson")
+		r, err := p.stores.Blobs.Get(p.t.Context(), key+".ndjson")
 		if errors.Is(err, fault.NotFound) {
 			continue
 		}

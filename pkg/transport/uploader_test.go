@@ -15,7 +15,7 @@ import (
 // repeated gives n failures of op whose call is not made.
 func repeated(op string, n int) (faults []scripted) {
 	for range n {
-		faults = append(faults, scripted{op: op})
+		faults = append(faults, scripted{Op: op})
 	}
 	return faults
 }
@@ -25,7 +25,7 @@ func (p *plant) messages() (list []Shipment) {
 	p.t.Helper()
 	for {
 		ctx, cancel := context.WithTimeout(p.t.Context(), time.Second)
-		m, err := p.stores.queue.Receive(ctx, time.Hour)
+		m, err := p.stores.Queue.Receive(ctx, time.Hour)
 		cancel()
 		if err != nil {
 			return list
@@ -56,7 +56,7 @@ func TestUploaderWaitsOutAnOutage(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				p.run(ctx, p.uploader.Run)
 				await(t, "the batch is with the writer", func() bool { _, waiting := p.writer.Oldest(); return !waiting })
-				if left := p.script.unused(); len(left) > 0 {
+				if left := p.script.Unused(); len(left) > 0 {
 					t.Errorf("faults that did not happen: %+v", left)
 				}
 				list := p.messages()
@@ -67,7 +67,7 @@ func TestUploaderWaitsOutAnOutage(t *testing.T) {
 				if s.Destination != "1" || s.Table.String() != "events" || s.Rows != 3 || s.Bytes == 0 || len(s.Seen) < 2 {
 					t.Errorf("got %+v", s)
 				}
-				r, err := p.stores.blobs.Get(t.Context(), s.Key)
+				r, err := p.stores.Blobs.Get(t.Context(), s.Key)
 				if err != nil {
 					t.Fatal(err)
 				}

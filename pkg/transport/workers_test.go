@@ -142,7 +142,7 @@ func (p *plant) send(s Shipment) {
 	p.t.Helper()
 	message, err := s.encode()
 	if err == nil {
-		err = p.stores.queue.Send(p.t.Context(), message)
+		err = p.stores.Queue.Send(p.t.Context(), message)
 	}
 	if err != nil {
 		p.t.Fatal(err)
@@ -162,7 +162,7 @@ func TestUnreadableMessageIsKept(t *testing.T) {
 	bubble(t, destination.ByID{"1": newShelf()}, nil, func(t *testing.T, p *plant) {
 		const message = "not a shipment"
 		for range 2 {
-			if err := p.stores.queue.Send(t.Context(), []byte(message)); err != nil {
+			if err := p.stores.Queue.Send(t.Context(), []byte(message)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -228,7 +228,7 @@ func TestForgottenBatchIsLoadedOnce(t *testing.T) {
 			t.Fatalf("got %v for a forgotten batch, want %v", err, fault.NotFound)
 		}
 		for range 4 {
-			if err := p.stores.queue.Send(t.Context(), message); err != nil {
+			if err := p.stores.Queue.Send(t.Context(), message); err != nil {
 				t.Fatal(err)
 			}
 		}
