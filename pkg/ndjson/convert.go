@@ -3,6 +3,7 @@ package ndjson
 import (
 	"bytes"
 	"math"
+	"strconv"
 
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
@@ -121,10 +122,10 @@ func intOf(raw, text []byte, isText bool) (negative bool, n uint64, ok bool) {
 }
 
 // floatFrom: a number as floatOf takes it, text that is one, true and false; and, where floats are copied, the words for
-// those that JSON has none for.
+// those that JSON has none for, and the nearest float of a number, which is the one that was copied.
 func (s *spec) floatFrom(raw, text []byte, isText bool, width int) (f float64, ok bool) {
 	if isText {
-		if f, ok = oddFloats[string(text)]; ok && s.copied {
+		if f, ok = oddFloats[string(text)]; ok && s.copied > 0 {
 			return f, true
 		}
 		if ok, _ = numberText(text); !ok {
@@ -134,6 +135,10 @@ func (s *spec) floatFrom(raw, text []byte, isText bool, width int) (f float64, o
 	}
 	switch c := raw[0]; {
 	case c == '-' || c-'0' <= 9:
+		if 0 < s.copied && s.copied <= width {
+			f, err := strconv.ParseFloat(view(raw), width)
+			return f, err == nil
+		}
 		return floatOf(raw, width)
 	case c == 't':
 		return 1, true

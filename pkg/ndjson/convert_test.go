@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
 // conversion says what a value becomes in a column of each kind. An empty cell means that it is rescued. A nested
@@ -250,6 +251,48 @@ func TestIntegersAreExact(t *testing.T) {
 		got, ok := parseDecimal([]byte(s)).uint()
 		if ok != want || ok && got != x.Num().Uint64() {
 			t.Fatalf("%s got %d, %t, want %v, %t", s, got, ok, x, want)
+		}
+	}
+}
+
+// A float that is copied is the one that its number is nearest to, however large, and what JSON has no number for. Into a
+// narrower column it goes by the rules for all numbers.
+func TestCopiedFloats(t *testing.T) {
+	column := func(bits, from int) []schema.Column {
+		return []schema.Column{{Name: "f", Kind: schema.Float, Bits: bits, Like: &vector.Type{Kind: vector.Float, Bits: from}}, {Name: "__rescued", Kind: schema.Text}}
+	}
+	for _, tt := range []struct {
+		bits, from  int
+		value, want string
+	}{
+		{64, 64, `123456789012345680000`, "1.2345678901234568e+20|NULL"}, // which has a longer exact text
+		{64, 64, `-9007199254740994`, "-9.007199254740994e+15|NULL"},
+		{64, 64, `1e+21`, "1e+21|NULL"},
+		{64, 64, `5e-324`, "5e-324|NULL"},
+		{64, 64, `0.1`, "0.1|NULL"},
+		{64, 64, `"NaN"`, "NaN|NULL"},
+		{64, 64, `"-Infinity"`, "-Inf|NULL"},
+		{64, 64, `1e400`, `0|{"f":1e400}`},
+		{64, 64, `"NaN "`, `0|{"f":"NaN "}`},
+		{32, 32, `6444741000000000`, "6.444741e+15|NULL"},
+		{32, 32, `-1.2345678e+25`, "-1.2345678e+25|NULL"},
+		{32, 32, `3.4028235e+38`, "3.4028235e+38|NULL"},
+		{32, 32, `1e-45`, "1e-45|NULL"},
+		{32, 32, `"Infinity"`, "+Inf|NULL"},
+		{32, 64, `16777217`, `0|{"f":16777217}`},
+		{32, 64, `16777216`, "1.6777216e+07|NULL"},
+		{32, 64, `1e39`, `0|{"f":1e39}`},
+		{64, 32, `6444741000000000`, "6.444741e+15|NULL"},
+		{64, 0, `123456789012345680000`, `0|{"f":123456789012345680000}`}, // not copied
+		{64, 0, `"NaN"`, `0|{"f":"NaN"}`},
+	} {
+		cols := column(tt.bits, tt.from)
+		if tt.from == 0 {
+			cols[0].Like = nil
+		}
+		got, err := readAll(NewDecoder(strings.NewReader(`{"f":`+tt.value+"}\n"), cols, Options{}), 10)
+		if err != nil || len(got) != 1 || got[0] != tt.want {
+			t.Errorf("%s of %d bits into %d: got %q, %v, want %s", tt.value, tt.from, tt.bits, got, err, tt.want)
 		}
 	}
 }

@@ -34,7 +34,7 @@ type spec struct {
 	low, high int64 // of opInt
 	filled    bool  // NULL is not possible, and there is no default
 	rowID     bool  // the row id, as an integer
-	copied    bool  // its values are copied from a column of floats
+	copied    int   // its values are copied from a column of floats of so many bits; else 0
 	kind      vector.Type
 }
 
@@ -126,7 +126,10 @@ func (s *shape) ours(name string) int {
 }
 
 func newSpec(c schema.Column) spec {
-	s := spec{filled: c.NotNull && !c.Default, copied: c.Like != nil && c.Like.Kind == vector.Float}
+	s := spec{filled: c.NotNull && !c.Default}
+	if c.Like != nil && c.Like.Kind == vector.Float {
+		s.copied = c.Like.Bits
+	}
 	s.kind = vector.Type{Kind: vector.Text, Name: c.Type}
 	switch c.Kind {
 	case schema.Bool:
