@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/result"
+	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
@@ -85,4 +86,25 @@ func BenchmarkEncodeRandomFloats(b *testing.B) {
 		encode(b, result.Formats()[0], io.Discard, fields, batch)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/2048, "ns/row")
+}
+
+// BenchmarkRows writes a million rows of seven columns as NDJSON for people, and as rows for a table, which have an id more.
+func BenchmarkRows(b *testing.B) {
+	const rows = 1_000_000
+	fields, batches := wide(rows)
+	for _, w := range []struct {
+		name string
+		new  func() result.Writer
+	}{
+		{"ndjson", func() result.Writer { return result.NewNDJSON(io.Discard) }},
+		{"rows", func() result.Writer { return result.NewRows(io.Discard, rowid.NewSource(), 1<<20) }},
+	} {
+		b.Run(w.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				encode(b, result.Format{New: func(io.Writer) result.Writer { return w.new() }}, nil, fields, batches...)
+			}
+			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/Mrow")
+		})
+	}
 }

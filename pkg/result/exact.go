@@ -33,16 +33,61 @@ func (n notation) exactCell(t vector.Type) cell {
 	return nil
 }
 
-// appendCompactJSON appends JSON text without white space between its tokens, and what is no JSON as a string.
+// appendCompactJSON appends JSON text without white space between its tokens, and what is no JSON, or none that rows may
+// have, as a string.
 func appendCompactJSON(dst []byte, s string) []byte {
 	from := len(dst)
 	if utf8.ValidString(s) {
 		b := bytes.NewBuffer(dst)
-		if json.Compact(b, []byte(s)) == nil && b.Len() > from {
+		if json.Compact(b, []byte(s)) == nil && canonical(b.Bytes()[from:]) {
 			return b.Bytes()
 		}
 	}
 	return appendJSONString(dst[:from], s)
+}
+
+// maxNesting is how deep JSON may nest inside a row's value: package ndjson reads five times that.
+const maxNesting = 1000
+
+// canonical reports whether compact JSON, which is valid, nests no deeper than it may, and its escapes are characters: JSON
+// allows half of a surrogate pair, rows do not.
+func canonical(b []byte) bool {
+	depth, text := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
+			text = !text
+		case c == '\\':
+			n := escapeLen(b[i:])
+			if n == 0 {
+				return false
+			}
+			i += n - 1
+		case text:
+		case c == '[' || c == '{':
+			if depth++; depth > maxNesting {
+				return false
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return true
+}
+
+// escapeLen gives the length of the escape at the start of b, and 0 for half of a surrogate pair.
+func escapeLen(b []byte) int {
+	if b[1] != 'u' {
+		return len(`\n`)
+	}
+	if b[2]|0x20 != 'd' || b[3] < '8' {
+		return len(`\u0000`)
+	}
+	high := b[3]|0x20 < 'c'
+	if high && len(b) >= len(`\u0000\u0000`) && b[6] == '\\' && b[7] == 'u' && b[8]|0x20 == 'd' && b[9]|0x20 >= 'c' {
+		return len(`\u0000\u0000`)
+	}
+	return 0
 }
 
 // appendSpelledInterval appends a span of time in the words that PostgreSQL prints, which databases read: each part has a

@@ -3,6 +3,7 @@ package result
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
@@ -12,13 +13,15 @@ import (
 
 // Rows is a Writer that encodes an answer as rows for a table: in the canonical NDJSON that package flatten writes and
 // package ndjson reads, with the exact value of each cell. NULL is left out. A row has an id of its own, or that of the
-// answer's column __row_id. What the answer has in __rescued stays there; its __batch_file goes, as rows get another.
+// answer's column __row_id, unless its values are nested: those are kept in __rescued, as in rows that come as JSON. What the
+// answer has in __rescued stays there; its __batch_file goes, as rows get another.
 type Rows struct {
 	w    io.Writer
 	ids  *rowid.Source
 	most int // bytes that a row may have
 
 	block   rowid.Block
+	width   int // columns of the answer
 	plain   []rowColumn
 	id      *rowColumn // the answer's ids, nil when it has none
 	rescued []rowColumn
@@ -49,6 +52,7 @@ func (r *Rows) Count() (rows, bytes int64) { return r.count, r.sent + int64(len(
 
 // Begin implements Writer.
 func (r *Rows) Begin(cols []vector.Field) error {
+	r.width = len(cols)
 	for i, name := range unique(cols) {
 		c, err := notation{exact: true}.cell(cols[i].Type)
 		if err != nil {
@@ -63,9 +67,11 @@ func (r *Rows) Begin(cols []vector.Field) error {
 func (r *Rows) add(name string, t vector.Type, c rowColumn) {
 	switch name {
 	case schema.BatchFile:
-	case schema.RowID:
-		r.id = &c
-	case schema.Rescued, schema.TableTag, schema.Insert:
+	case schema.RowID, schema.Rescued, schema.TableTag, schema.Insert:
+		if name == schema.RowID && schema.KindFor(t) != schema.Nested {
+			r.id = &c
+			return
+		}
 		c.members = name == schema.Rescued
 		if len(r.rescued) == 0 {
 			r.seen = append(r.seen, schema.Seen{Name: schema.Rescued, Kinds: schema.Kinds(0).With(schema.Text)})
@@ -83,20 +89,30 @@ func rowKey(name string) string {
 
 // Write implements Writer.
 func (r *Rows) Write(b *vector.Batch) error {
-	for i := range b.Rows {
-		from := len(r.buf)
-		r.row(b.Cols, i)
-		if size := len(r.buf) - from; size > r.most {
-			return fault.New(fault.Unprocessable, "row_too_large", "row %d has %d bytes, %d are allowed", r.count+1, size, r.most)
+	_, err := r.WriteUpTo(b, 0, math.MaxInt64, math.MaxInt64)
+	return err
+}
+
+// WriteUpTo encodes rows of b, from row from on, until there are that many rows or bytes in all. It gives the first row that
+// it left.
+func (r *Rows) WriteUpTo(b *vector.Batch, from int, rows, bytes int64) (next int, err error) {
+	if len(b.Cols) != r.width {
+		return from, fmt.Errorf("encode rows: the batch has %d columns, the answer has %d", len(b.Cols), r.width)
+	}
+	for next = from; next < b.Rows && r.count < rows && r.sent+int64(len(r.buf)) < bytes; next++ {
+		start := len(r.buf)
+		r.row(b.Cols, next)
+		if size := len(r.buf) - start; size > r.most {
+			return next, fault.New(fault.Unprocessable, "row_too_large", "row %d has %d bytes, %d are allowed", r.count+1, size, r.most)
 		}
 		r.count++
 		if len(r.buf) >= flushAt {
 			if err := r.End(); err != nil {
-				return err
+				return next, err
 			}
 		}
 	}
-	return nil
+	return next, nil
 }
 
 // End implements Writer: it writes what was kept back. More rows may follow.
@@ -141,10 +157,9 @@ func (r *Rows) rowID(vecs []*vector.Vector, i int) {
 		if id := r.buf[from:]; id[0] == '"' {
 			r.buf = append(r.buf[:from], id[1:len(id)-1]...)
 		}
-		if id := r.buf[from:]; len(id) > 0 && id[0] != '{' && id[0] != '[' {
+		if len(r.buf) > from {
 			return
 		}
-		r.buf = r.buf[:from]
 	}
 	if r.block.Left() == 0 {
 		r.block = r.ids.Block(idBlock)
