@@ -18,9 +18,11 @@ import (
 func (w *Worker) compare(ctx context.Context, k *keeper) error {
 	j := k.snapshot()
 	var counted int64
-	err := w.dests.Use(ctx, j.Destination, func(d destination.Destination) (err error) {
-		counted, err = countRows(ctx, d, j)
-		return err
+	err := insist(ctx, k.log, "counting the rows", func() error {
+		return w.dests.Use(ctx, j.Destination, func(d destination.Destination) (err error) {
+			counted, err = countRows(ctx, d, j)
+			return err
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("count the rows of copy %s: %w", j.ID, err)
@@ -47,19 +49,25 @@ func countRows(ctx context.Context, d destination.Destination, j control.Job) (i
 	if err != nil {
 		return 0, err
 	}
-	var n number
+	n := number(-1)
 	err = d.Query(ctx, stmt.Count, stmt.Args, &n)
 	return int64(n), err
 }
 
-// number is the Writer of an answer that is one integer.
+// number is the Writer of an answer that is one integer. It stays as it is when the answer is none.
 type number int64
 
 func (n *number) Begin([]vector.Field) error { return nil }
 
 func (n *number) Write(b *vector.Batch) error {
-	if b.Rows > 0 && len(b.Cols) == 1 && len(b.Cols[0].Ints) > 0 {
-		*n = number(b.Cols[0].Ints[0])
+	if b.Rows != 1 || len(b.Cols) != 1 || b.Cols[0].IsNull(0) {
+		return nil
+	}
+	switch c := b.Cols[0]; c.Type.Kind {
+	case vector.Int:
+		*n = number(c.Ints[0])
+	case vector.Uint:
+		*n = number(c.Uints[0])
 	}
 	return nil
 }

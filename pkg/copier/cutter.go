@@ -45,17 +45,22 @@ func (c *cutter) Begin(cols []vector.Field) error { return c.rows.Begin(cols) }
 
 // Write implements result.Writer.
 func (c *cutter) Write(b *vector.Batch) error {
-	if err := c.open(); err != nil {
-		return err
-	}
-	if err := c.rows.Write(b); err != nil {
-		return err
-	}
-	rows, size := c.rows.Count()
-	c.k.count(func(j *control.Job) { j.Read.Rows, j.Read.Bytes = rows, size })
-	c.w.metrics.read(c.job.Source, int64(b.Rows))
-	if rows-c.rows0 >= c.mostRows || size-c.size >= c.mostBytes {
-		return c.cut()
+	for next := 0; next < b.Rows; {
+		if err := c.open(); err != nil {
+			return err
+		}
+		from, err := next, error(nil)
+		if next, err = c.rows.WriteUpTo(b, from, c.rows0+c.mostRows, c.size+c.mostBytes); err != nil {
+			return err
+		}
+		rows, size := c.rows.Count()
+		c.k.count(func(j *control.Job) { j.Read.Rows, j.Read.Bytes = rows, size })
+		c.w.metrics.read(c.job.Source, int64(next-from))
+		if rows-c.rows0 >= c.mostRows || size-c.size >= c.mostBytes {
+			if err := c.cut(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

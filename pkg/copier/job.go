@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
-	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
@@ -48,22 +47,27 @@ func (w *Worker) work(ctx context.Context, j control.Job) {
 	log := w.log.With("job", j.ID, "source", j.Source, "destination", j.Destination, "table", j.Table.String())
 	log.InfoContext(ctx, "copy begins", "run", j.Run, "state", string(j.State))
 	k := newKeeper(w, j, log)
-	ctx, stop := k.start(ctx)
-	err := w.steps(ctx, k)
+	held, stop := k.start(ctx)
+	err := w.steps(held, k)
+	cause := context.Cause(held)
+	if err != nil && errors.Is(cause, errCanceled) {
+		err = errCanceled
+	}
+	left := ctx.Err() != nil && err != nil && !errors.Is(err, errCanceled)
+	if !left && !errors.Is(cause, errLost) {
+		err = w.finish(ctx, k, err)
+		left = err != nil && ctx.Err() != nil
+	}
 	stop()
-	cause := context.Cause(ctx)
 	ctx = context.WithoutCancel(ctx)
 	switch {
-	case errors.Is(cause, errLost):
-		log.WarnContext(ctx, "copy is in other hands")
-		return
-	case err != nil && errors.Is(cause, errCanceled):
-		err = errCanceled
-	case err != nil && cause != nil:
+	case errors.Is(cause, errLost) || errors.Is(err, errLost):
+		w.yield(ctx, k)
+	case left:
 		w.release(ctx, k)
-		return
+	case err != nil:
+		log.WarnContext(ctx, "copy not brought to its end, it is tried again when its lease ends", "err", err)
 	}
-	w.finish(ctx, k, err)
 }
 
 // steps reads, loads and counts.
@@ -89,11 +93,10 @@ func (w *Worker) steps(ctx context.Context, k *keeper) error {
 
 // readAll reads the answer into the blob store, and commits to it.
 func (w *Worker) readAll(ctx context.Context, k *keeper) error {
-	j := k.snapshot()
-	if err := w.discard(ctx, j, j.Run); err != nil {
+	if err := insist(ctx, k.log, "removing what was read before", func() error { return w.discard(ctx, k.snapshot()) }); err != nil {
 		return err
 	}
-	err := k.save(ctx, func(j *control.Job) {
+	err := k.note(ctx, func(j *control.Job) {
 		j.State, j.Plan, j.Error = control.JobReading, nil, ""
 		j.Read, j.Written, j.Rescued, j.Counted = control.Amount{}, control.Amount{}, 0, -1
 		if j.Started.IsZero() {
@@ -107,107 +110,35 @@ func (w *Worker) readAll(ctx context.Context, k *keeper) error {
 	if err != nil {
 		return err
 	}
-	return k.save(ctx, func(j *control.Job) {
+	return k.note(ctx, func(j *control.Job) {
 		j.State = control.JobLoading
 		plan{Run: j.Run, Seen: seen}.set(j)
 	})
 }
 
-// discard removes the batches that were stored by claims before run and never sent.
-func (w *Worker) discard(ctx context.Context, j control.Job, run int) error {
+// discard removes the batches that were stored by earlier claims of j, which nobody has committed to.
+func (w *Worker) discard(ctx context.Context, j control.Job) error {
 	staged, err := w.store.Staged().List(ctx, j.ID)
 	if err != nil {
 		return err
 	}
 	for _, b := range staged {
-		if b.Run < run {
+		if b.Run < j.Run {
 			if err := w.courier.Delete(ctx, keyOf(j, b)); err != nil {
 				return err
 			}
 		}
 	}
-	return w.store.Staged().Forget(ctx, j.ID, run)
+	return w.store.Staged().Forget(ctx, j.ID, j.Run)
 }
 
 // release lets go of the copy, so that it can be claimed at once.
 func (w *Worker) release(ctx context.Context, k *keeper) {
-	err := k.save(ctx, func(j *control.Job) { j.Until = now() })
-	if err != nil {
+	if err := k.save(ctx, func(j *control.Job) { j.Until = now() }); err != nil {
 		k.log.WarnContext(ctx, "copy not let go of, it waits for its lease to end", "err", err)
-	}
-	k.log.InfoContext(ctx, "copy stops, and goes on when the server is back")
-}
-
-// finish ends the copy. It first notes how, then removes what was stored and not sent, and only then it is over, so that
-// whoever comes after a crash goes on with it.
-func (w *Worker) finish(ctx context.Context, k *keeper, cause error) {
-	end := endOf(k.snapshot(), cause)
-	err := k.save(ctx, end.set)
-	if err == nil {
-		err = w.clean(ctx, k)
-	}
-	if err == nil {
-		err = k.save(ctx, func(j *control.Job) {
-			j.State, j.Error, j.Plan, j.Finished = end.End, end.Reason, nil, now()
-		})
-	}
-	if err != nil {
-		k.log.WarnContext(ctx, "end of the copy not noted, it is tried again when its lease ends", "err", err)
 		return
 	}
-	j := k.snapshot()
-	if err := w.store.Staged().Forget(ctx, j.ID, -1); err != nil {
-		k.log.WarnContext(ctx, "batches of the copy not forgotten", "err", err)
-	}
-	w.metrics.ended(j.State)
-	k.log.InfoContext(ctx, "copy ended", "state", string(j.State), "read", j.Read.Rows, "written", j.Written.Rows, "rescued", j.Rescued,
-		"counted", j.Counted, "took", j.Finished.Sub(j.Started), "err", cause)
-}
-
-// endOf says how the copy ends: as was noted before, or as it is done, canceled, or failed because of cause.
-func endOf(j control.Job, cause error) plan {
-	if p, err := planOf(j); err == nil && p.End != "" {
-		return p
-	}
-	switch {
-	case cause == nil:
-		return plan{End: control.JobDone}
-	case errors.Is(cause, errCanceled):
-		return plan{End: control.JobCanceled, Reason: "canceled; " + whatIsThere(j)}
-	}
-	text := fault.TextOf(cause)
-	if text == "" {
-		text = "internal error: the server's log has it, with the job " + j.ID
-	}
-	return plan{End: control.JobFailed, Reason: text + "; " + whatIsThere(j)}
-}
-
-// whatIsThere says what a copy that did not end well has left in the table.
-func whatIsThere(j control.Job) string {
-	if j.State != control.JobLoading {
-		return "nothing was loaded"
-	}
-	return fmt.Sprintf("%d of %d rows were loaded, and have the __batch_file %s", j.Written.Rows, j.Read.Rows, j.ID)
-}
-
-// clean removes the blobs of batches that were not sent and never will be: of a copy that ended early, or by a process
-// that did not know yet that it had lost the copy.
-func (w *Worker) clean(ctx context.Context, k *keeper) error {
-	j := k.snapshot()
-	staged, err := w.store.Staged().List(ctx, j.ID)
-	if err != nil {
-		return err
-	}
-	for _, b := range staged {
-		_, err := w.store.Batches().Find(ctx, b.ID)
-		if errors.Is(err, fault.NotFound) {
-			err = w.courier.Delete(ctx, keyOf(j, b))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	k.log.InfoContext(ctx, "copy stops, and goes on when the server is back")
 }
 
 // now is the time as the control store keeps it.

@@ -19,13 +19,16 @@ type keeper struct {
 	every time.Duration
 	log   *slog.Logger
 
-	mu  sync.Mutex  // one save at a time
-	job control.Job // guarded by mu
-	end context.CancelCauseFunc
+	turn chan struct{} // whoever's element is in it saves: who counts rows does not wait for the store
+	mu   sync.Mutex
+	job  control.Job     // guarded by mu
+	sent map[string]bool // the batches that this process has sent; guarded by mu
+	end  context.CancelCauseFunc
 }
 
 func newKeeper(w *Worker, j control.Job, log *slog.Logger) *keeper {
-	return &keeper{jobs: w.store.Jobs(), lease: w.cfg.Lease, every: w.cfg.Every, log: log, job: j}
+	return &keeper{jobs: w.store.Jobs(), lease: w.cfg.Lease, every: w.cfg.Every, log: log, job: j,
+		turn: make(chan struct{}, 1), sent: make(map[string]bool)}
 }
 
 // start keeps the copy until stop is called. The context it gives ends when the copy is canceled or lost, too.
@@ -40,6 +43,7 @@ func (k *keeper) start(parent context.Context) (ctx context.Context, stop func()
 	return ctx, func() {
 		close(quit)
 		<-done
+		k.end(nil)
 	}
 }
 
@@ -76,12 +80,35 @@ func (k *keeper) count(change func(*control.Job)) {
 	change(&k.job)
 }
 
+// noteSent remembers that the batch was sent.
+func (k *keeper) noteSent(batch string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.sent[batch] = true
+}
+
+func (k *keeper) wasSent(batch string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.sent[batch]
+}
+
+// note is save for a change on which more depends: it is tried again, and not broken off when ctx ends.
+func (k *keeper) note(ctx context.Context, change func(*control.Job)) error {
+	return insist(ctx, k.log, "noting how far the copy is", func() error { return k.save(context.WithoutCancel(ctx), change) })
+}
+
 // save notes the copy with a change, which may be nil, and extends the claim unless the change sets its end. It ends the
 // copy's context when it is to be canceled or is in other hands, and does not change the copy when it fails.
 func (k *keeper) save(ctx context.Context, change func(*control.Job)) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	j := k.job
+	select {
+	case k.turn <- struct{}{}:
+		defer func() { <-k.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	was := k.snapshot()
+	j := was
 	j.Until = now().Add(k.lease)
 	if change != nil {
 		change(&j)
@@ -92,15 +119,31 @@ func (k *keeper) save(ctx context.Context, change func(*control.Job)) error {
 		k.end(errLost)
 		return errLost
 	case err != nil:
-		if time.Now().After(k.job.Until) {
+		if time.Now().After(was.Until) {
 			k.end(errLost) // somebody else may have it by now
 		}
 		return err
 	}
-	k.job = j
-	if canceling && !j.State.Ended() {
-		k.job.Canceling = true
+	j.Canceling = canceling && !j.State.Ended()
+	k.saved(was, j)
+	if j.Canceling {
 		k.end(errCanceled)
 	}
 	return nil
+}
+
+// saved makes j, which was noted, what is known of the copy, but for what was counted since it was as it was before.
+func (k *keeper) saved(was, j control.Job) {
+	k.count(func(now *control.Job) {
+		if now.Read != was.Read {
+			j.Read = now.Read
+		}
+		if now.Written != was.Written || now.Rescued != was.Rescued {
+			j.Written, j.Rescued = now.Written, now.Rescued
+		}
+		if now.Counted != was.Counted {
+			j.Counted = now.Counted
+		}
+		*now = j
+	})
 }

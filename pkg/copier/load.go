@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,9 +16,6 @@ import (
 // inserts are not held up, and that little is left to do when the copy is canceled.
 const inFlight = 4
 
-// patience is how long a copy that is to end waits for the batches that are on their way.
-const patience = time.Minute
-
 // loadAll sends the copy's batches, some at a time, and waits until each is loaded. Those that were sent before a crash are
 // sent again if they are not loaded, and are loaded once.
 func (w *Worker) loadAll(ctx context.Context, k *keeper) error {
@@ -28,7 +24,8 @@ func (w *Worker) loadAll(ctx context.Context, k *keeper) error {
 	if err != nil {
 		return err
 	}
-	staged, err := w.store.Staged().List(ctx, j.ID)
+	var staged []control.StagedBatch
+	err = insist(ctx, k.log, "listing the batches", func() (err error) { staged, err = w.store.Staged().List(ctx, j.ID); return err })
 	if err != nil {
 		return err
 	}
@@ -51,22 +48,24 @@ func (w *Worker) loadAll(ctx context.Context, k *keeper) error {
 	return err
 }
 
-// loadOne sends a batch and waits until it is loaded. One that is on its way when ctx ends is waited for, a while.
+// loadOne sends a batch unless that was done, and waits until it is loaded, or ctx ends.
 func (w *Worker) loadOne(ctx context.Context, k *keeper, p plan, b control.StagedBatch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := k.snapshot()
-	if err := w.send(ctx, j, p, b); err != nil {
+	var got control.Batch
+	err := insist(ctx, k.log, "loading a batch", func() (err error) {
+		got, err = w.store.Batches().Find(ctx, b.ID)
+		if errors.Is(err, fault.NotFound) || err == nil && got.State == control.StateShipped {
+			if err = w.send(ctx, k, p, b); err == nil {
+				got, err = w.receipts.WaitBatch(ctx, b.ID)
+			}
+		}
 		return err
-	}
-	got, err := w.receipts.WaitBatch(ctx, b.ID)
-	if err != nil && ending(ctx) {
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-		defer cancel()
-		got, err = w.receipts.WaitBatch(late, b.ID)
-	}
+	})
 	switch {
+	case errors.Is(err, fault.NotFound):
+		return fault.New(fault.Unprocessable, "batch_dropped", "batch %s could not be loaded, and was dropped", b.ID)
 	case err != nil:
 		return fmt.Errorf("load batch %s: %w", b.ID, err)
 	case got.State == control.StateDead:
@@ -78,37 +77,20 @@ func (w *Worker) loadOne(ctx context.Context, k *keeper, p plan, b control.Stage
 		j.Written.Batches++
 		j.Rescued += got.Rescued
 	})
-	w.metrics.written(j.Destination, got.Rows)
+	w.metrics.written(k.snapshot().Destination, got.Rows)
 	return nil
 }
 
-// ending reports whether ctx has ended because the copy is to end, and not because this process lets go of it.
-func ending(ctx context.Context) bool {
-	cause := context.Cause(ctx)
-	return cause != nil && cause != context.Canceled && !errors.Is(cause, errLost)
-}
-
-// send sends a batch unless it is loaded or dead.
-func (w *Worker) send(ctx context.Context, j control.Job, p plan, b control.StagedBatch) error {
-	known, err := w.store.Batches().Find(ctx, b.ID)
-	if err == nil && known.State != control.StateShipped {
+// send sends a batch unless this process has done so. What is begun is not broken off when ctx ends.
+func (w *Worker) send(ctx context.Context, k *keeper, p plan, b control.StagedBatch) error {
+	if k.wasSent(b.ID) {
 		return nil
 	}
-	if err != nil && !errors.Is(err, fault.NotFound) {
-		return err
+	j := k.snapshot()
+	err := w.courier.Send(context.WithoutCancel(ctx), transport.Shipment{Batch: b.ID, File: j.ID, Destination: j.Destination, Table: j.Table,
+		Key: keyOf(j, b), Rows: b.Rows, Bytes: b.Bytes, Seen: p.Seen, Created: now()})
+	if err == nil {
+		k.noteSent(b.ID)
 	}
-	s := transport.Shipment{Batch: b.ID, File: j.ID, Destination: j.Destination, Table: j.Table, Key: keyOf(j, b), Rows: b.Rows,
-		Bytes: b.Bytes, Seen: p.Seen, Created: now()}
-	for try := 1; ; try++ {
-		err := w.courier.Send(context.WithoutCancel(ctx), s) // what is begun is finished: half of it would look like a batch on its way
-		if err == nil {
-			return nil
-		}
-		if try == storeTries {
-			return err
-		}
-		if err := pause(ctx, try); err != nil {
-			return err
-		}
-	}
+	return err
 }

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/destination"
-	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/query"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
@@ -59,40 +57,17 @@ func argsOf(j control.Job) ([]any, error) {
 	return params.Args()
 }
 
-// How often a batch is tried to be stored, the pause doubling each time from the first on.
-const (
-	storeTries = 8
-	firstPause = 250 * time.Millisecond
-)
-
 // stage stores a batch file as a blob, which is noted before so that it is found should the process die, and removes the
 // file.
 func (w *Worker) stage(ctx context.Context, k *keeper, f batchFile) (err error) {
 	defer func() { err = errors.Join(err, os.Remove(f.path)) }()
 	j := k.snapshot()
-	for try := 1; ; try++ {
-		err := w.store.Staged().Put(ctx, j.ID, f.StagedBatch)
-		if err == nil {
-			err = w.courier.Put(ctx, keyOf(j, f.StagedBatch), f.path)
-		}
-		if err == nil || try == storeTries || ctx.Err() != nil || !fault.Retryable(err) {
+	return insist(ctx, k.log, "storing a batch", func() error {
+		if err := w.store.Staged().Put(ctx, j.ID, f.StagedBatch); err != nil {
 			return err
 		}
-		k.log.WarnContext(ctx, "batch of the copy not stored, will retry", "batch", f.ID, "err", err)
-		if err := pause(ctx, try); err != nil {
-			return err
-		}
-	}
-}
-
-// pause waits after a try that failed.
-func pause(ctx context.Context, try int) error {
-	select {
-	case <-time.After(firstPause << (try - 1)):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+		return w.courier.Put(ctx, keyOf(j, f.StagedBatch), f.path)
+	})
 }
 
 // keyOf gives the blob's key of a batch of j.
