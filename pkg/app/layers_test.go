@@ -59,6 +59,7 @@ var homes = map[string][]string{
 	"github.com/duckdb/":          {"pkg/destination/duckdb", "pkg/bench"},
 	"modernc.org/sqlite":          {"pkg/sqlitedb"},
 	"github.com/pressly/":         {"pkg/sqlitedb"},
+	"github.com/jackc/":           {"pkg/servertest", "pkg/queue/postgres", "pkg/control/postgres"},
 	"maragu.dev/goqite":           {"pkg/queue/local"},
 	"github.com/alecthomas/":      {"pkg/cli"},
 	"gopkg.in/yaml.v3":            {"api", "pkg/registry", "pkg/config", "pkg/builtin"},

@@ -64,8 +64,9 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// start starts cmd, waits until ready gives nil, and stops it when the test ends: softly, and hard if that takes long.
-func start(t testing.TB, cmd *exec.Cmd, ready func(context.Context) error) {
+// start starts cmd, waits until ready gives nil, and stops it when the test ends: softly, and hard if that takes long. What
+// it returns is closed when the server has ended.
+func start(t testing.TB, cmd *exec.Cmd, ready func(context.Context) error) <-chan struct{} {
 	t.Helper()
 	log := &tail{}
 	cmd.Stdout, cmd.Stderr = log, log
@@ -86,7 +87,7 @@ func start(t testing.TB, cmd *exec.Cmd, ready func(context.Context) error) {
 	for {
 		err := ready(ctx)
 		if err == nil {
-			return
+			return done
 		}
 		select {
 		case <-tick.C:
