@@ -27,11 +27,11 @@ var floors = map[string]int{
 
 	"pkg/blobstore": 3, "pkg/control": 3, "pkg/destination": 3, "pkg/postgrest": 3, "pkg/queue": 3,
 
-	"pkg/blobstore/blobstoretest": 4, "pkg/control/controltest": 4, "pkg/destination/destinationtest": 4,
+	"pkg/blobstore/blobstoretest": 4, "pkg/control/controltest": 4, "pkg/control/idlist": 4, "pkg/destination/destinationtest": 4,
 	"pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
 
-	"pkg/blobstore/local": 5, "pkg/blobstore/memory": 5, "pkg/control/sqlite": 5, "pkg/destination/duckdb": 5, "pkg/destination/ingestonly": 5,
-	"pkg/queue/local": 5, "pkg/queue/memory": 5,
+	"pkg/blobstore/local": 5, "pkg/blobstore/memory": 5, "pkg/control/postgres": 5, "pkg/control/sqlite": 5,
+	"pkg/destination/duckdb": 5, "pkg/destination/ingestonly": 5, "pkg/queue/local": 5, "pkg/queue/memory": 5,
 
 	"pkg/account": 6, "pkg/catalog": 6, "pkg/health": 6, "pkg/ingest": 6, "pkg/transport/transporttest": 6,
 
@@ -58,7 +58,7 @@ var homes = map[string][]string{
 	"github.com/go-chi/":          {"pkg/httpapi", "pkg/dashboard", "pkg/bench"},
 	"github.com/duckdb/":          {"pkg/destination/duckdb", "pkg/bench"},
 	"modernc.org/sqlite":          {"pkg/sqlitedb"},
-	"github.com/pressly/":         {"pkg/sqlitedb"},
+	"github.com/pressly/":         {"pkg/sqlitedb", "pkg/control/postgres"},
 	"github.com/jackc/":           {"pkg/servertest", "pkg/queue/postgres", "pkg/control/postgres"},
 	"maragu.dev/goqite":           {"pkg/queue/local"},
 	"github.com/alecthomas/":      {"pkg/cli"},

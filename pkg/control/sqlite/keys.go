@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/control/idlist"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 )
 
@@ -84,7 +85,7 @@ func byKey(inserts []control.KeyedInsert) []int {
 }
 
 func appendValues(args []any, k *control.KeyedInsert) []any {
-	return append(args, k.Destination, k.Key[:], k.Body[:], k.Receipt, k.Batch, k.Rows, packIDs(k.RowIDs), k.Made.UnixMicro())
+	return append(args, k.Destination, k.Key[:], k.Body[:], k.Receipt, k.Batch, k.Rows, idlist.Pack(k.RowIDs), k.Made.UnixMicro())
 }
 
 // Find implements control.Keys.
@@ -100,7 +101,7 @@ func (v keys) Find(ctx context.Context, destination string, key control.Digest) 
 	if err == nil {
 		copy(k.Body[:], body)
 		k.Made = time.UnixMicro(made).UTC()
-		k.RowIDs, err = unpackIDs(ids)
+		k.RowIDs, err = idlist.Unpack(ids)
 	}
 	if err != nil {
 		return control.KeyedInsert{}, v.s.failed("find insert by its key", err)

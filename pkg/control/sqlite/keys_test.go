@@ -135,24 +135,6 @@ func TestRowIDsAskedFor(t *testing.T) {
 	}
 }
 
-func TestRowIDsBroken(t *testing.T) {
-	whole := packIDs([]string{"a", strings.Repeat("b", 200)})
-	broken := map[string][]byte{
-		"more than there are":     append(slices.Clone(whole), 'c'),
-		"a length beyond all":     []byte("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01a"),
-		"a number beyond all":     []byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01a"),
-		"a number beyond numbers": []byte(strings.Repeat("\xff", 11)),
-	}
-	for n := range len(whole) {
-		broken[fmt.Sprintf("%d of %d bytes", n, len(whole))] = whole[:n]
-	}
-	for name, b := range broken {
-		if ids, err := unpackIDs(b); err == nil {
-			t.Errorf("%s: got %q, want an error", name, ids)
-		}
-	}
-}
-
 // BenchmarkRemember is one call of each size into a store of KEYS inserts, 200,000 unless the environment says otherwise.
 func BenchmarkRemember(b *testing.B) {
 	for _, n := range []int{1, 100, 100_000} {

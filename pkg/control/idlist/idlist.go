@@ -1,13 +1,14 @@
-package sqlite
+// Package idlist writes row ids as bytes, for databases that have no lists of bytes or cannot take many at once.
+package idlist
 
 import (
 	"encoding/binary"
 	"errors"
 )
 
-// packIDs writes how many ids there are, and each with its length before it: a caller's own may have any bytes. Nil, as of
+// Pack writes how many ids there are, and each with its length before it: a caller's own may have any bytes. Nil, as of
 // ids that were not asked for, stays nil, which is SQL's null.
-func packIDs(ids []string) []byte {
+func Pack(ids []string) []byte {
 	if ids == nil {
 		return nil
 	}
@@ -23,30 +24,30 @@ func packIDs(ids []string) []byte {
 	return b
 }
 
-var errIDsBroken = errors.New("the row ids are not as they were written")
+var errBroken = errors.New("the row ids are not as they were written")
 
-// unpackIDs reads what packIDs wrote.
-func unpackIDs(b []byte) ([]string, error) {
+// Unpack reads what Pack wrote.
+func Unpack(b []byte) ([]string, error) {
 	if b == nil {
 		return nil, nil
 	}
 	count, width := binary.Uvarint(b)
 	if width <= 0 || count > uint64(len(b)-width) { // an id has at least its length
-		return nil, errIDsBroken
+		return nil, errBroken
 	}
 	b = b[width:]
 	ids := make([]string, 0, count)
 	for range count {
 		n, width := binary.Uvarint(b)
 		if width <= 0 || n > uint64(len(b)-width) {
-			return nil, errIDsBroken
+			return nil, errBroken
 		}
 		b = b[width:]
 		ids = append(ids, string(b[:n]))
 		b = b[n:]
 	}
 	if len(b) > 0 {
-		return nil, errIDsBroken
+		return nil, errBroken
 	}
 	return ids, nil
 }
