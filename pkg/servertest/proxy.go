@@ -1,0 +1,216 @@
+package servertest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// Proxy passes on what clients and a server say to each other, until it is told otherwise. Safe for concurrent use.
+type Proxy struct {
+	listener net.Listener
+	target   string
+	copies   sync.WaitGroup
+
+	mu      sync.Mutex
+	pairs   map[*pair]bool // guarded by mu; the connections that are open
+	rules   []*rule        // guarded by mu; those that have not been met yet
+	held    chan struct{}  // guarded by mu; while it is not nil nothing is passed on, until it is closed
+	refuses bool           // guarded by mu; new connections are closed at once
+}
+
+// pair is a client's connection and the one to the server that it stands for.
+type pair struct {
+	proxy          *Proxy
+	client, server net.Conn
+
+	mu   sync.Mutex
+	lost *rule // guarded by mu; the server's next answer is lost, and the connection with it
+}
+
+// rule is a fault that waits for the client to say match.
+type rule struct {
+	match []byte
+	after bool // the server hears it, and only its answer is lost
+	met   chan struct{}
+}
+
+// NewProxy returns a proxy for the server at target, which is a host and a port. It ends with the test.
+func NewProxy(t testing.TB, target string) *Proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{listener: l, target: target, pairs: make(map[*pair]bool)}
+	p.copies.Go(p.accept)
+	t.Cleanup(func() {
+		_ = l.Close() // nothing comes after it
+		p.Refuse(true)
+		p.Release()
+		p.Cut()
+		p.copies.Wait()
+	})
+	return p
+}
+
+// Addr is the host and port that clients connect to.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Cut cuts every connection that is open.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.pairs {
+		c.cut()
+	}
+}
+
+// Refuse closes new connections at once, or lets them through again.
+func (p *Proxy) Refuse(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuses = yes
+}
+
+// Hold keeps back whatever is said from now on, as a network that has gone silent, until Release is called.
+func (p *Proxy) Hold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held == nil {
+		p.held = make(chan struct{})
+	}
+}
+
+// Release passes on what Hold has kept back.
+func (p *Proxy) Release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held != nil {
+		close(p.held)
+		p.held = nil
+	}
+}
+
+// CutBefore cuts the first connection whose client says match in one piece, before the server hears it. What it returns is
+// closed then.
+func (p *Proxy) CutBefore(match string) <-chan struct{} { return p.await(match, false) }
+
+// CutAfter lets the server hear the first match that a client says in one piece, and cuts the connection when the server
+// answers: the answer is lost. What it returns is closed then.
+func (p *Proxy) CutAfter(match string) <-chan struct{} { return p.await(match, true) }
+
+func (p *Proxy) await(match string, after bool) <-chan struct{} {
+	r := &rule{match: []byte(match), after: after, met: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rules = append(p.rules, r)
+	return r.met
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		p.copies.Go(func() { p.connect(client) })
+	}
+}
+
+func (p *Proxy) connect(client net.Conn) {
+	server, err := net.Dial("tcp", p.target)
+	if err != nil {
+		_ = client.Close() // as the server has refused it
+		return
+	}
+	c := &pair{proxy: p, client: client, server: server}
+	p.mu.Lock()
+	p.pairs[c] = true
+	if p.refuses {
+		c.cut()
+	}
+	p.mu.Unlock()
+	var both sync.WaitGroup
+	both.Go(func() { c.pass(server, client, c.heard) })
+	both.Go(func() { c.pass(client, server, c.answered) })
+	both.Wait()
+	p.mu.Lock()
+	delete(p.pairs, c)
+	p.mu.Unlock()
+}
+
+// errCut ends a connection that a rule has cut.
+var errCut = errors.New("cut")
+
+// pass passes on what from says. It asks about each piece first.
+func (c *pair) pass(to io.Writer, from io.Reader, ask func([]byte) error) {
+	defer c.cut()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buf)
+		c.proxy.wait()
+		if n > 0 {
+			if err := ask(buf[:n]); err != nil {
+				return
+			}
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// wait waits while everything is held.
+func (p *Proxy) wait() {
+	p.mu.Lock()
+	held := p.held
+	p.mu.Unlock()
+	if held != nil {
+		<-held
+	}
+}
+
+// heard looks whether a rule is met by what the client says.
+func (c *pair) heard(said []byte) error {
+	p := c.proxy
+	p.mu.Lock()
+	i := slices.IndexFunc(p.rules, func(r *rule) bool { return bytes.Contains(said, r.match) })
+	if i < 0 {
+		p.mu.Unlock()
+		return nil
+	}
+	r := p.rules[i]
+	p.rules = slices.Delete(p.rules, i, i+1)
+	p.mu.Unlock()
+	if !r.after {
+		close(r.met)
+		return errCut
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = r
+	return nil
+}
+
+// answered loses the answer that a rule waits for.
+func (c *pair) answered([]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lost == nil {
+		return nil
+	}
+	close(c.lost.met)
+	return errCut
+}
+
+func (c *pair) cut() {
+	_ = errors.Join(c.client.Close(), c.server.Close()) // either may be closed already
+}
