@@ -45,7 +45,8 @@ func (c Config) Validate() error {
 var (
 	errUnreadable = errors.New("it is neither a URL like postgres://user:password@host:5432/database, where a password has / as %2F, " +
 		"@ as %40, # as %23, % as %25 and so on, nor words like host=… user=… password='…' dbname=…")
-	errSimple = errors.New("default_query_exec_mode=simple_protocol cannot be used: texts would not come back as they were")
+	errMode = errors.New("default_query_exec_mode=exec and simple_protocol cannot be used, as they take bytes for text: cache_describe " +
+		"is for poolers that keep no prepared statements")
 )
 
 // parse reads the DSN. Its errors never say the password.
@@ -57,8 +58,8 @@ func (c Config) parse() (*pgxpool.Config, error) {
 	if strings.Contains(cfg.ConnConfig.Host, "@") { // it is the end of a password, which errors of connecting would say
 		return nil, errUnreadable
 	}
-	if cfg.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
-		return nil, errSimple
+	if m := cfg.ConnConfig.DefaultQueryExecMode; m == pgx.QueryExecModeExec || m == pgx.QueryExecModeSimpleProtocol {
+		return nil, errMode
 	}
 	return cfg, nil
 }
