@@ -140,54 +140,133 @@ func finishOne(ctx context.Context, s control.Store) (id string, err error) {
 	return j.ID, err
 }
 
-// TestClaimWaitsForAJobThatIsBeingSaved holds that Claim never says that there is no job while there is one: a job that
-// another server is just giving up is waited for, and one that it keeps is passed by.
-func TestClaimWaitsForAJobThatIsBeingSaved(t *testing.T) {
-	stores := openTwo(t)
-	s, other := stores[0], stores[1]
-	for _, id := range []string{"a", "b"} {
-		if err := s.Jobs().Add(t.Context(), control.Job{ID: id}); err != nil {
+// step is a statement that another server runs.
+type step struct {
+	sql  string
+	args []any
+}
+
+// amid calls while another server is in a transaction, which is committed when the call has to wait for it.
+func amid(t *testing.T, other *store, steps []step, call func() error) {
+	t.Helper()
+	tx, err := other.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range steps {
+		if _, err := tx.Exec(t.Context(), st.sql, st.args...); err != nil {
+			t.Fatalf("%s: %v", st.sql, err)
+		}
+	}
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	for waits := false; !waits; {
+		if len(done) > 0 {
+			t.Errorf("got %v, want a call that waits for the other server", <-done)
+			break
+		}
+		err := other.pool.QueryRow(t.Context(), `select exists (select from pg_stat_activity
+			where datname = current_database() and wait_event_type = 'Lock')`).Scan(&waits)
+		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if t.Failed() {
+		return
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestClaimWaitsForAJobThatIsBeingSaved holds that Claim never says that there is no job while there is one: a job that
+// another server is just changing is waited for, and passed by if it is not free then.
+func TestClaimWaitsForAJobThatIsBeingSaved(t *testing.T) {
+	stores := openTwo(t)
+	for _, id := range []string{"a", "b"} {
+		must(t, stores[0].Jobs().Add(t.Context(), control.Job{ID: id}))
 	}
 	for _, tt := range []struct{ does, want string }{
 		{`update jobs set plan = 'x' where id = 'a'`, "a"},
 		{`update jobs set until = '2001-01-01' where id = 'a'`, "b"},
 	} {
-		tx, err := other.pool.Begin(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tx.Exec(t.Context(), tt.does); err != nil {
-			t.Fatal(err)
-		}
-		claimed := make(chan string)
-		go func() {
-			j, err := s.Jobs().Claim(t.Context(), time.UnixMicro(0), time.UnixMicro(0))
-			if err != nil {
-				t.Errorf("claim: %v", err)
+		amid(t, stores[1], []step{{sql: tt.does}}, func() error {
+			j, err := stores[0].Jobs().Claim(t.Context(), time.UnixMicro(0), time.UnixMicro(0))
+			if err == nil && j.ID != tt.want {
+				t.Errorf("%s: got job %q, want %q", tt.does, j.ID, tt.want)
 			}
-			claimed <- j.ID
-		}()
-		awaitLock(t, other)
-		if err := tx.Commit(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if got := <-claimed; got != tt.want {
-			t.Errorf("%s: got job %q, want %q", tt.does, got, tt.want)
-		}
+			return err
+		})
 	}
 }
 
-// awaitLock waits until somebody waits for a lock in s's database.
-func awaitLock(t *testing.T, s *store) {
-	t.Helper()
-	for waiting := false; !waiting; {
-		err := s.pool.QueryRow(t.Context(), `select exists (select from pg_stat_activity
-			where datname = current_database() and wait_event_type = 'Lock')`).Scan(&waiting)
-		if err != nil {
-			t.Fatal(err)
+// TestQueriesWaitForEachOther holds that a name has all its versions or none, from 1 without gaps, whoever was first.
+func TestQueriesWaitForEachOther(t *testing.T) {
+	stores := openTwo(t)
+	s := stores[0]
+	q := control.NamedQuery{Destination: "1", Name: "a"}
+	saves := []step{{sql: lockQueries}, {saveQuery, []any{text("1"), text("a"), text(""), text(""), []byte{}, text(""), []byte{}, time.Now(), false}}}
+	save := func() error {
+		_, err := s.Queries().Save(t.Context(), q, false)
+		return err
+	}
+	versions := func(want int) {
+		t.Helper()
+		var n, highest, last int
+		err := s.pool.QueryRow(t.Context(),
+			"select count(*), coalesce(max(version), 0), coalesce(max(version) filter (where last), 0) from queries").
+			Scan(&n, &highest, &last)
+		if err != nil || n != want || highest != want || last != want {
+			t.Errorf("got %d versions up to %d, the last one %d, and %v, want %d", n, highest, last, err, want)
 		}
+	}
+	must(t, save())
+	amid(t, stores[1], saves, save)
+	versions(3)
+	amid(t, stores[1], saves, func() error { return s.Queries().Delete(t.Context(), "1", "a") })
+	versions(0)
+	must(t, save())
+	amid(t, stores[1], []step{{sql: lockQueries}, {deleteQuery, []any{text("1"), text("a")}}}, save)
+	versions(1)
+}
+
+// TestPruneGoesOnAfterAnother holds that Prune is done when nothing is left, though another removes what it wanted to.
+func TestPruneGoesOnAfterAnother(t *testing.T) {
+	stores := openTwo(t)
+	s := stores[0]
+	before := time.UnixMicro(10 * pruneAtOnce)
+	for _, sql := range []string{pruneBatches, pruneStaged, pruneJobs} {
+		fillBatches(t, s, pruneAtOnce+500)
+		staged := 0
+		if sql == pruneStaged {
+			staged = pruneAtOnce + 500
+		}
+		fillJobs(t, s, pruneAtOnce+500, staged)
+		amid(t, stores[1], []step{{sql, []any{before, pruneAtOnce}}}, func() error { return s.Prune(t.Context(), before) })
+		wantLeft(t, s, 0, 0)
+		wantBatches(t, s, 0)
+	}
+}
+
+// TestForgetGoesOnAfterAnother is as TestPruneGoesOnAfterAnother, and counts what it has forgotten itself.
+func TestForgetGoesOnAfterAnother(t *testing.T) {
+	stores := openTwo(t)
+	for sql, arg := range map[string]any{forgetOver: 5, forgetBefore: keyedInserts(forgetAtOnce+495, 1)[0].Made} {
+		inserts := keyedInserts(0, forgetAtOnce+500)
+		remember(t, stores[0], inserts)
+		amid(t, stores[1], []step{{sql: lockTotal}, {sql, []any{arg, forgetAtOnce}}}, func() error {
+			left, err := stores[0].Keys().Forget(t.Context(), time.UnixMicro(0), 5)
+			if want := (control.KeysLeft{Count: 5, Oldest: inserts[forgetAtOnce+495].Made.UTC(), Early: 495}); err == nil && left != want {
+				t.Errorf("got %+v, want %+v", left, want)
+			}
+			return err
+		})
+		wantTotal(t, stores[0], 5)
+		run(t, stores[0], "delete from keyed_inserts")
+		run(t, stores[0], "update keyed_total set n = 0")
 	}
 }
 
@@ -215,35 +294,6 @@ func TestServersSaveAQuery(t *testing.T) {
 	for i, version := range versions {
 		if version != i+1 {
 			t.Fatalf("got the versions %v, want each from 1 to %d once", versions, 2*each)
-		}
-	}
-}
-
-// TestServersSaveAndDeleteAQuery holds that a name has all its versions or none, from 1 without gaps, whoever was first.
-func TestServersSaveAndDeleteAQuery(t *testing.T) {
-	stores := openTwo(t)
-	q := control.NamedQuery{Destination: "1", Name: "a"}
-	for range 25 {
-		var wg sync.WaitGroup
-		for range 3 {
-			wg.Go(func() {
-				if _, err := stores[0].Queries().Save(t.Context(), q, false); err != nil {
-					t.Errorf("save: %v", err)
-				}
-			})
-		}
-		wg.Go(func() {
-			if err := stores[1].Queries().Delete(t.Context(), "1", "a"); err != nil && !errors.Is(err, fault.NotFound) {
-				t.Errorf("delete: %v", err)
-			}
-		})
-		wg.Wait()
-		var n, highest, last int
-		err := stores[0].pool.QueryRow(t.Context(),
-			"select count(*), coalesce(max(version), 0), coalesce(max(version) filter (where last), 0) from queries").
-			Scan(&n, &highest, &last)
-		if err != nil || n != highest || last != highest {
-			t.Fatalf("got %d versions up to %d, the last one %d, and %v, want as many as the last one says", n, highest, last, err)
 		}
 	}
 }
@@ -305,25 +355,5 @@ func TestServersNoteColumns(t *testing.T) {
 		if c.Batch != list[0].Batch {
 			t.Errorf("got columns of the batches %s and %s, want those of one call", c.Batch, list[0].Batch)
 		}
-	}
-}
-
-// TestServersPrune has two that prune at once: when either is done, nothing is left, also of what the other was at.
-func TestServersPrune(t *testing.T) {
-	stores := openTwo(t)
-	for range 3 {
-		fillJobs(t, stores[0], 2*pruneAtOnce+500, pruneAtOnce+1)
-		fillBatches(t, stores[0], 3*pruneAtOnce+1)
-		var wg sync.WaitGroup
-		for i, s := range stores {
-			wg.Go(func() {
-				if err := s.Prune(t.Context(), time.UnixMicro(10*pruneAtOnce)); err != nil {
-					t.Errorf("store %d: %v", i, err)
-				}
-				wantLeft(t, s, 0, 0)
-				wantBatches(t, s, 0)
-			})
-		}
-		wg.Wait()
 	}
 }
