@@ -16,7 +16,7 @@ import (
 
 // twoDatabases is a configuration with the DuckDB destinations 1, whose key is local, 2, whose key is two, and 3, which
 // takes copies from nobody.
-func twoDatabases(t *testing.T, dir string) config.Config {
+func twoDatabases(t *testing.T, dir string, more ...string) config.Config {
 	t.Helper()
 	name := filepath.Join(dir, "config.yaml")
 	text := fmt.Sprintf(`destinations:
@@ -27,7 +27,7 @@ func twoDatabases(t *testing.T, dir string) config.Config {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := Load(name, environ(dir))
+	cfg, err := Load(name, environ(dir, more...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	bloblocal "github.com/scratchdata/scratchdata/pkg/blobstore/local"
 	blobmemory "github.com/scratchdata/scratchdata/pkg/blobstore/memory"
 	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/control/postgres"
 	"github.com/scratchdata/scratchdata/pkg/control/sqlite"
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/destination/duckdb"
@@ -67,6 +68,7 @@ func List(dataDir string) Drivers {
 				c.File = filepath.Join(dataDir, "control.db")
 				return c
 			}, sqlite.Open),
+			"postgres": registry.Typed(postgres.DefaultConfig, postgres.Open),
 		},
 		Caches: []string{Memory},
 		Vaults: []string{Memory},

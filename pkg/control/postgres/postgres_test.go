@@ -225,3 +225,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	proxy.Cut()
 	goleak.VerifyNone(t, before)
 }
+
+func BenchmarkStore(b *testing.B) {
+	dsn := servertest.Postgres(b)
+	controltest.Bench(b, func(b *testing.B) control.Store { return openWith(b, inSchema(dsn, fmt.Sprint(b.Name(), time.Now()))) })
+}

@@ -293,3 +293,7 @@ func TestConfig(t *testing.T) {
 		t.Errorf("no file: got %v, want a mistake of the key file", err)
 	}
 }
+
+func BenchmarkStore(b *testing.B) {
+	controltest.Bench(b, func(b *testing.B) control.Store { return openFile(b, filepath.Join(b.TempDir(), "control.db")) })
+}
