@@ -99,3 +99,40 @@ func TestServerThatRemembersInPostgres(t *testing.T) {
 		t.Error("the log has the password")
 	}
 }
+
+// Two servers that share a Postgres, and nothing else, know what the other remembers.
+func TestServersShareWhatTheyRemember(t *testing.T) {
+	dsn := servertest.Postgres(t)
+	var servers []*running
+	for range 2 {
+		servers = append(servers, serve(t, load(t, environ(t.TempDir(), "SCRATCH_DATABASE_TYPE=postgres", "SCRATCH_DATABASE_SETTINGS_DSN="+dsn))))
+	}
+	one, other := servers[0], servers[1]
+	var share struct{ ID string }
+	var named struct{ Name string }
+	one.wants("POST", "/api/data/query/share", `{"query":"select 7 as n","duration":600}`, &share)
+	one.wants("POST", "/api/queries", `{"name":"seven","query":"select 7 as n"}`, &named)
+	receipt := one.keyedInsert("k", `{"n":4}`)
+	one.await("select n from events", "n\n4\n")
+
+	for path, want := range map[string]string{
+		"/share/" + share.ID + "/data.csv": "7", "/api/query/seven?format=csv": "7", "/api/receipts/" + receipt: `"state":"loaded"`,
+	} {
+		if !until(t, func() bool { _, text := other.do("GET", path, ""); return strings.Contains(text, want) }) {
+			_, text := other.do("GET", path, "")
+			t.Errorf("%s of the other: got %s, want %s in it", path, text, want)
+		}
+	}
+	if got := other.keyedInsert("k", `{"n":4}`); got != receipt {
+		t.Errorf("the insert once more, at the other: got receipt %s, want %s", got, receipt)
+	}
+	if status, text := other.do("DELETE", "/api/shares/"+share.ID, ""); status >= 300 {
+		t.Errorf("revoke at the other: got status %d %s", status, text)
+	}
+	if status, _ := one.do("GET", "/share/"+share.ID+"/data.csv", ""); status != http.StatusNotFound {
+		t.Errorf("the share that the other has revoked: got status %d, want 404", status)
+	}
+	for _, s := range servers {
+		s.mustStop()
+	}
+}

@@ -45,6 +45,11 @@ func TestCheck(t *testing.T) {
 	}{
 		{"defaults", "", nil, nil},
 		{"memory", "queue: {type: memory}\nblob_store: {type: memory}\n" + dest + "type: duckdb, settings: {in_memory: true}}", nil, nil},
+		{"a database elsewhere", "database: {type: postgres, settings: {dsn: 'postgres://u:p@h/d'}}", []string{"SCRATCH_DATABASE_SETTINGS_SCHEMA=s"}, nil},
+		{"a database nowhere", "database:\n  type: postgres\n  settings:\n    max_open_conns: 0\n", nil, []string{
+			"line 3: database.settings.dsn: must not be empty: it is like postgres://user:password@host:5432/database",
+			"line 4: database.settings.max_open_conns: 0 is less than 1",
+		}},
 		{"unknown types name the known", "queue: {type: kafka}\nblob_store:\n  type: s4\ncache: {type: redi}\nvault: {type: box}\ndatabase: {type: oracle}\n" + dest + "type: mysql}", nil, []string{
 			`line 1: queue.type: "kafka" is not known: it is one of local, memory`,
 			`line 3: blob_store.type: "s4" is not known: it is one of local, memory`,

@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/control/controltest"
+	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/secret"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
@@ -200,7 +202,7 @@ func TestOpenRefusesNewerTables(t *testing.T) {
 // TestOpenSaysWhatIsWrong has a server of its own, which asks for passwords and gets roles.
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	dsn := servertest.StartPostgres(t).Database(t)
-	admin(t, dsn, "create role reader login password 'hunter2/@#'", "create role owner login password 'hunter2/@#'", "create schema owned authorization owner")
+	admin(t, dsn, "create role reader login password 'hunter2/@#'")
 	closed, gone := proxied(t, dsn)
 	closed.Refuse(true)
 	for _, tt := range []struct{ name, dsn, schema, want string }{
@@ -233,9 +235,28 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
-	c := settings(wrong(t, dsn, "owner", "", ""))
-	c.Schema = "owned"
-	closeStore(t, openWith(t, c)) // to make tables takes no more than a schema of one's own
+}
+
+// TestRightsThatAreNeeded are no more than the guide says: those to make tables for the first start, and to use them later.
+func TestRightsThatAreNeeded(t *testing.T) {
+	dsn := servertest.StartPostgres(t).Database(t)
+	admin(t, dsn, "create role owner login password 'hunter2/@#'", "create schema owned authorization owner",
+		"create role reader login password 'hunter2/@#'")
+	open := func(role string) {
+		t.Helper()
+		c := settings(wrong(t, dsn, role, "", ""))
+		c.Schema = "owned"
+		s := openWith(t, c)
+		defer closeStore(t, s)
+		for call, err := range controltest.Calls(t.Context(), s) {
+			if fault.Of(err) == fault.Internal && err != nil {
+				t.Errorf("%s as %s: %v", call, role, err)
+			}
+		}
+	}
+	open("owner")
+	admin(t, dsn, "grant usage on schema owned to reader", "grant select, insert, update, delete on all tables in schema owned to reader")
+	open("reader")
 }
 
 // TestOpenOfASilentServer is what it is when packets are dropped: Open does not wait for ever.
