@@ -58,11 +58,11 @@ var homes = map[string][]string{
 	"github.com/go-chi/":          {"pkg/httpapi", "pkg/dashboard", "pkg/bench"},
 	"github.com/duckdb/":          {"pkg/destination/duckdb", "pkg/bench"},
 	"modernc.org/sqlite":          {"pkg/sqlitedb"},
-	"github.com/pressly/":         {"pkg/sqlitedb", "pkg/control/postgres"},
-	"github.com/jackc/":           {"pkg/servertest", "pkg/queue/postgres", "pkg/control/postgres"},
-	"maragu.dev/goqite":           {"pkg/queue/local"},
-	"github.com/alecthomas/":      {"pkg/cli"},
-	"gopkg.in/yaml.v3":            {"api", "pkg/registry", "pkg/config", "pkg/builtin"},
+
+	"github.com/jackc/":      {"pkg/servertest", "pkg/queue/postgres", "pkg/control/postgres"},
+	"maragu.dev/goqite":      {"pkg/queue/local"},
+	"github.com/alecthomas/": {"pkg/cli"},
+	"gopkg.in/yaml.v3":       {"api", "pkg/registry", "pkg/config", "pkg/builtin"},
 }
 
 // drawers are names that say nothing of what is in a package.
