@@ -11,7 +11,7 @@ type Queue interface {
 	// Send adds a message; it is durable when Send returns.
 	Send(ctx context.Context, body []byte) error
 	// Receive waits for a message and hides it from other receivers for lease. It returns ctx's error when ctx ends
-	// first, and then has hidden nothing.
+	// first, and then has hidden nothing. A lease may end early with the connection to a server that is lost or closed.
 	Receive(ctx context.Context, lease time.Duration) (Message, error)
 	// Hide hides a received message for d from now: longer to extend its lease, shorter to give it back. A message
 	// that was deleted or delivered again meanwhile is fault.NotFound.
