@@ -21,7 +21,7 @@ const module = "github.com/scratchdata/scratchdata"
 var floors = map[string]int{
 	"pkg/durable": 0, "pkg/fault": 0, "pkg/secret": 0, "pkg/spelling": 0, "pkg/sqltext": 0, "pkg/vector": 0,
 
-	"api": 1, "pkg/fault/faulttest": 1, "pkg/registry": 1, "pkg/rowid": 1, "pkg/schema": 1, "pkg/servertest": 1,
+	"api": 1, "pkg/calls": 1, "pkg/fault/faulttest": 1, "pkg/registry": 1, "pkg/rowid": 1, "pkg/schema": 1, "pkg/servertest": 1,
 
 	"pkg/config": 2, "pkg/flatten": 2, "pkg/ndjson": 2, "pkg/result": 2,
 

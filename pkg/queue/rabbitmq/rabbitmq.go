@@ -9,13 +9,13 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/calls"
 	"github.com/scratchdata/scratchdata/pkg/queue"
 )
 
 // rabbit is the queue.
 type rabbit struct {
-	calls    *calls
+	calls    *calls.Group
 	links    []*link
 	sender   *sender
 	receiver *receiver
@@ -37,7 +37,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (queue.Queue, error
 
 func open(cfg Config, log *slog.Logger) *rabbit {
 	out, in := newLink(cfg, "scratchdata: send", log), newLink(cfg, "scratchdata: receive", log)
-	q := &rabbit{calls: newCalls(), links: []*link{out, in}, held: newHeld()}
+	q := &rabbit{calls: calls.New(), links: []*link{out, in}, held: newHeld()}
 	q.sender = newSender(out, cfg.Queue, q.calls)
 	q.receiver = newReceiver(in, cfg.Queue, q.held, q.calls, log)
 	return q
@@ -62,7 +62,7 @@ func (q *rabbit) Receive(ctx context.Context, lease time.Duration) (queue.Messag
 // receiver; so is one that came through a connection that was lost.
 func (q *rabbit) Hide(ctx context.Context, m queue.Message, d time.Duration) error {
 	_, err := parseReceipt(m.Receipt)
-	if err = errors.Join(err, ctx.Err(), q.ended()); err == nil {
+	if err = errors.Join(err, ctx.Err(), q.calls.Err()); err == nil {
 		err = q.held.hide(m.Receipt, d)
 	}
 	return q.failed("hide a message", err)
@@ -72,7 +72,7 @@ func (q *rabbit) Hide(ctx context.Context, m queue.Message, d time.Duration) err
 // removed when it comes here again. When it goes to another process, that one has to delete it.
 func (q *rabbit) Delete(ctx context.Context, m queue.Message) error {
 	id, err := parseReceipt(m.Receipt)
-	if err = errors.Join(err, ctx.Err(), q.ended()); err == nil {
+	if err = errors.Join(err, ctx.Err(), q.calls.Err()); err == nil {
 		q.held.remove(m.Receipt, id)
 	}
 	return q.failed("delete a message", err)
@@ -80,24 +80,16 @@ func (q *rabbit) Delete(ctx context.Context, m queue.Message) error {
 
 // Close implements queue.Queue. What receivers have not deleted goes back to the server at once.
 func (q *rabbit) Close() error {
-	if !q.calls.close() {
+	if !q.calls.Close() {
 		return nil
 	}
 	var errs []error
 	for _, l := range q.links {
 		errs = append(errs, l.close())
 	}
-	q.calls.wait()
+	q.calls.Wait()
 	q.held.close()
 	return errors.Join(errs...)
-}
-
-// ended is fault.Closed when the queue is closed.
-func (q *rabbit) ended() error {
-	if q.calls.ctx.Err() != nil {
-		return fault.Closed
-	}
-	return nil
 }
 
 // failed says what was tried, and that the queue is closed when it is.
@@ -105,7 +97,7 @@ func (q *rabbit) failed(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if closed := q.ended(); closed != nil {
+	if closed := q.calls.Err(); closed != nil {
 		err = errors.Join(closed, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)

@@ -321,36 +321,45 @@ func checkClose(t *testing.T, cfg Config) {
 	}
 }
 
-// BenchmarkQueue is one message's whole life.
+// BenchmarkQueue is one message's whole life, then many sends at a time, then one receiver of a queue that is full.
 func BenchmarkQueue(b *testing.B) {
 	url := servertest.RabbitMQ(b)
 	body := []byte(strings.Repeat("x", 500))
 	for _, kind := range []string{quorum, classic} {
 		q := newQueue(b, newConfig(b, url, kind))
-		live := func() error {
-			if err := q.Send(b.Context(), body); err != nil {
-				return err
-			}
+		work := func() error {
 			m, err := q.Receive(b.Context(), time.Minute)
 			return errors.Join(err, q.Delete(b.Context(), m))
 		}
-		b.Run(kind+"/one", func(b *testing.B) {
+		b.Run(kind+"/life", func(b *testing.B) {
 			for b.Loop() {
-				if err := live(); err != nil {
+				if err := errors.Join(q.Send(b.Context(), body), work()); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
-		b.Run(kind+"/many", func(b *testing.B) {
+		b.Run(kind+"/send", func(b *testing.B) {
 			b.SetParallelism(8)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if err := live(); err != nil {
+					if err := q.Send(b.Context(), body); err != nil {
 						b.Error(err)
 						return
 					}
 				}
 			})
+		})
+		b.Run(kind+"/receive", func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				if err := q.Send(b.Context(), body); err != nil { // so that it stays full
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				if err := work(); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rabbitmq/amqp091-go"
 
+	"github.com/scratchdata/scratchdata/pkg/calls"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/queue"
 )
@@ -20,7 +21,7 @@ type receiver struct {
 	queue string
 	held  *held
 	log   *slog.Logger
-	calls *calls
+	calls *calls.Group
 	left  chan struct{} // has an element when somebody has left off waiting
 
 	mu      sync.Mutex
@@ -46,7 +47,7 @@ type received struct {
 	err     error
 }
 
-func newReceiver(l *link, queue string, h *held, c *calls, log *slog.Logger) *receiver {
+func newReceiver(l *link, queue string, h *held, c *calls.Group, log *slog.Logger) *receiver {
 	return &receiver{link: l, queue: queue, held: h, calls: c, log: log, left: make(chan struct{}, 1)}
 }
 
@@ -74,7 +75,7 @@ func (r *receiver) receive(ctx context.Context, lease time.Duration) (queue.Mess
 func (r *receiver) join(w *waiter) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.running && !r.calls.start(r.run) {
+	if !r.running && !r.calls.Start(r.run) {
 		return fault.Closed
 	}
 	r.running = true

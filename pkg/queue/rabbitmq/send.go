@@ -8,6 +8,7 @@ import (
 
 	"github.com/rabbitmq/amqp091-go"
 
+	"github.com/scratchdata/scratchdata/pkg/calls"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 )
 
@@ -24,7 +25,7 @@ type sender struct {
 	queue string
 	slots chan struct{}   // has an element for each message on its way
 	free  chan *publisher // those that wait for their next message
-	calls *calls
+	calls *calls.Group
 }
 
 // publisher is a channel that one message at a time is sent on, so that what the server says is about that one.
@@ -34,17 +35,16 @@ type publisher struct {
 	closed   <-chan *amqp091.Error
 }
 
-func newSender(l *link, queue string, c *calls) *sender {
+func newSender(l *link, queue string, c *calls.Group) *sender {
 	return &sender{link: l, queue: queue, calls: c, slots: make(chan struct{}, maxSends), free: make(chan *publisher, maxSends)}
 }
 
 // send sends a message. It does not wait longer than ctx, though the server's answers know of no context.
 func (s *sender) send(ctx context.Context, body []byte) error {
 	result := make(chan error, 1)
-	started := s.calls.start(func(closing context.Context) {
-		ctx, cancel := context.WithCancel(ctx)
+	started := s.calls.Start(func(context.Context) {
+		ctx, cancel := s.calls.Bound(ctx)
 		defer cancel()
-		defer context.AfterFunc(closing, cancel)()
 		result <- s.try(ctx, body)
 	})
 	if !started {
@@ -82,7 +82,7 @@ func (s *sender) try(ctx context.Context, body []byte) error {
 		}
 	}
 	// The server may yet answer on it. Nobody waits for the close, which a server that is blocked does not hear.
-	s.calls.start(func(context.Context) { _ = p.channel.Close() })
+	s.calls.Start(func(context.Context) { _ = p.channel.Close() })
 	return err
 }
 
