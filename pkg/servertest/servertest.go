@@ -41,16 +41,23 @@ func Missing(t testing.TB, format string, args ...any) {
 // program finds the first of the programs: on the path, where `go install` puts them, or under a full name.
 func program(t testing.TB, names ...string) string {
 	t.Helper()
-	home, _ := os.UserHomeDir() // without one there is nothing to look for there
 	for _, name := range names {
-		for _, try := range []string{name, filepath.Join(os.Getenv("GOBIN"), name), filepath.Join(home, "go", "bin", name)} {
-			if path, err := exec.LookPath(try); err == nil {
-				return path
-			}
+		if path, found := find(name); found {
+			return path
 		}
 	}
 	Missing(t, "none of the programs %q is here: .ci/servers installs them", names)
 	return ""
+}
+
+func find(name string) (path string, found bool) {
+	home, _ := os.UserHomeDir() // without one there is nothing to look for there
+	for _, try := range []string{name, filepath.Join(os.Getenv("GOBIN"), name), filepath.Join(home, "go", "bin", name)} {
+		if path, err := exec.LookPath(try); err == nil {
+			return path, true
+		}
+	}
+	return "", false
 }
 
 // freePort gives a port of the loopback that was free a moment ago.
