@@ -30,9 +30,9 @@ var floors = map[string]int{
 	"pkg/blobstore/blobstoretest": 4, "pkg/control/controltest": 4, "pkg/control/idlist": 4, "pkg/destination/destinationtest": 4,
 	"pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
 
-	"pkg/blobstore/local": 5, "pkg/blobstore/memory": 5, "pkg/control/postgres": 5, "pkg/control/sqlite": 5,
-	"pkg/destination/duckdb": 5, "pkg/destination/ingestonly": 5, "pkg/queue/local": 5, "pkg/queue/memory": 5,
-	"pkg/queue/postgres": 5, "pkg/queue/rabbitmq": 5,
+	"pkg/blobstore/local": 5, "pkg/blobstore/memory": 5, "pkg/blobstore/s3": 5, "pkg/control/postgres": 5,
+	"pkg/control/sqlite": 5, "pkg/destination/duckdb": 5, "pkg/destination/ingestonly": 5, "pkg/queue/local": 5,
+	"pkg/queue/memory": 5, "pkg/queue/postgres": 5, "pkg/queue/rabbitmq": 5,
 
 	"pkg/account": 6, "pkg/catalog": 6, "pkg/health": 6, "pkg/ingest": 6, "pkg/transport/transporttest": 6,
 

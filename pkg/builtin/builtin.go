@@ -7,6 +7,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/blobstore"
 	bloblocal "github.com/scratchdata/scratchdata/pkg/blobstore/local"
 	blobmemory "github.com/scratchdata/scratchdata/pkg/blobstore/memory"
+	"github.com/scratchdata/scratchdata/pkg/blobstore/s3"
 	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/control/postgres"
 	"github.com/scratchdata/scratchdata/pkg/control/sqlite"
@@ -53,6 +54,7 @@ func List(dataDir string) Drivers {
 				return c
 			}, bloblocal.Open),
 			Memory: registry.Typed(blobmemory.DefaultConfig, blobmemory.Open),
+			"s3":   registry.Typed(s3.DefaultConfig, s3.Open),
 		},
 		Queues: registry.Drivers[queue.Queue]{
 			"local": registry.Typed(func() queuelocal.Config {
