@@ -27,8 +27,8 @@ var floors = map[string]int{
 
 	"pkg/blobstore": 3, "pkg/control": 3, "pkg/destination": 3, "pkg/postgrest": 3, "pkg/queue": 3,
 
-	"pkg/blobstore/blobstoretest": 4, "pkg/control/controltest": 4, "pkg/control/idlist": 4, "pkg/destination/destinationtest": 4,
-	"pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
+	"pkg/blobstore/blobstoretest": 4, "pkg/blobstore/transfer": 4, "pkg/control/controltest": 4, "pkg/control/idlist": 4,
+	"pkg/destination/destinationtest": 4, "pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
 
 	"pkg/blobstore/local": 5, "pkg/blobstore/memory": 5, "pkg/blobstore/s3": 5, "pkg/control/postgres": 5,
 	"pkg/control/sqlite": 5, "pkg/destination/duckdb": 5, "pkg/destination/ingestonly": 5, "pkg/queue/local": 5,

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/scratchdata/scratchdata/pkg/blobstore/transfer"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
@@ -123,6 +124,7 @@ func TestASilentNetwork(t *testing.T) {
 	if err := direct.Put(t.Context(), "1/a", &pattern{size: 30 << 20}); err != nil {
 		t.Fatal(err)
 	}
+	far.stall = time.Second // of a download that begins before
 	begun, err := far.Get(t.Context(), "1/a")
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +148,6 @@ func TestASilentNetwork(t *testing.T) {
 	}
 	// Without a deadline the store gives up when nothing moves. What has begun before is in that too.
 	far.stall = 100 * time.Millisecond
-	begun.(*download).w.limit = far.stall
 	for name, call := range map[string]func(context.Context) error{
 		"put": calls["put"], "get": calls["get"],
 		"the rest of a download": func(context.Context) error {
@@ -154,7 +155,7 @@ func TestASilentNetwork(t *testing.T) {
 			return errors.Join(err, begun.Close())
 		},
 	} {
-		if err := call(t.Context()); !errors.Is(err, errStalled) || errors.Is(err, context.Canceled) {
+		if err := call(t.Context()); !errors.Is(err, transfer.ErrStalled) || errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v, want that nothing has moved", name, err)
 		}
 	}

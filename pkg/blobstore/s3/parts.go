@@ -15,13 +15,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scratchdata/scratchdata/pkg/blobstore"
+	"github.com/scratchdata/scratchdata/pkg/blobstore/transfer"
 )
 
 // upload is a blob that goes in parts, which become visible together.
 type upload struct {
 	store *store
 	name  *string
-	size  int // of each part but the last
+	parts *transfer.Pieces
 	whole hash.Hash32
 	id    *string
 
@@ -32,7 +33,7 @@ type upload struct {
 // put sends first and what else r gives. When it fails nothing is left in the store.
 func (u *upload) put(ctx context.Context, first []byte, r io.Reader) (err error) {
 	if err := u.begin(ctx); err != nil {
-		u.store.release(first)
+		u.parts.Put(first)
 		return err
 	}
 	defer func() {
@@ -77,7 +78,7 @@ func (u *upload) sendAll(ctx context.Context, first []byte, r io.Reader) error {
 			lanes <- struct{}{}        // one gets free also when ctx ends, as that ends what is on its way
 			group.Go(func() error {
 				defer func() {
-					u.store.release(part)
+					u.parts.Put(part)
 					<-lanes
 				}()
 				return u.send(ctx, number, part)
@@ -95,16 +96,16 @@ func (u *upload) cut(first []byte, r io.Reader) iter.Seq2[[]byte, error] {
 			return
 		}
 		for {
-			buf := u.store.buffer(u.size)
-			n, err := fill(r, buf)
-			end := errors.Is(err, errEnd)
+			buf := u.parts.Get()
+			n, err := transfer.Fill(r, buf)
+			end := errors.Is(err, transfer.ErrEnd)
 			switch {
 			case err != nil && !end:
-				u.store.release(buf)
+				u.parts.Put(buf)
 				yield(nil, err)
 				return
 			case n == 0:
-				u.store.release(buf)
+				u.parts.Put(buf)
 				return
 			case !yield(buf[:n], nil), end:
 				return
@@ -114,13 +115,13 @@ func (u *upload) cut(first []byte, r io.Reader) iter.Seq2[[]byte, error] {
 }
 
 func (u *upload) send(ctx context.Context, number int32, part []byte) error {
-	w := newWatch(ctx, u.store.stall)
-	defer w.end()
+	w := transfer.NewWatch(ctx, u.store.stall)
+	defer w.End()
 	sums := u.store.sumsOf(part)
-	out, err := u.store.client.UploadPart(w.ctx, &awss3.UploadPartInput{Bucket: &u.store.bucket, Key: u.name, UploadId: u.id,
-		PartNumber: &number, Body: newBody(part, w), ContentMD5: sums.md5, ChecksumCRC32: sums.crc32})
+	out, err := u.store.client.UploadPart(w.Context(), &awss3.UploadPartInput{Bucket: &u.store.bucket, Key: u.name, UploadId: u.id,
+		PartNumber: &number, Body: w.Body(part), ContentMD5: sums.md5, ChecksumCRC32: sums.crc32})
 	if err != nil {
-		return fmt.Errorf("part %d: %w", number, w.because(err))
+		return fmt.Errorf("part %d: %w", number, w.Because(err))
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -144,7 +145,7 @@ func (u *upload) join(ctx context.Context) error {
 
 // abort removes the parts, also when ctx has ended. All of them have been answered or given up before.
 func (u *upload) abort(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
 	_, err := u.store.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: &u.store.bucket, Key: u.name, UploadId: u.id})
 	if err != nil && codeOf(err) != codeNoSuchUpload {

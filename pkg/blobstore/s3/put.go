@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5" //nolint:gosec // the checksum that every S3 store knows; it keeps no secret
 	"encoding/base64"
@@ -15,6 +14,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/scratchdata/scratchdata/pkg/blobstore"
+	"github.com/scratchdata/scratchdata/pkg/blobstore/transfer"
 )
 
 // A Put holds at most atOnce + 1 parts in memory: those on their way, and the one that is being read.
@@ -30,17 +30,20 @@ func (s *store) Put(ctx context.Context, key string, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	size := partSizeOf(r)
-	buf := s.buffer(size)
-	n, err := fill(blobstore.Reader(ctx, r), buf)
+	parts := s.parts
+	if size := partSizeOf(r); size != partSize {
+		parts = transfer.NewPieces(size)
+	}
+	first := parts.Get()
+	n, err := transfer.Fill(blobstore.Reader(ctx, r), first)
 	switch {
 	case err == nil: // there may be more
-		u := &upload{store: s, name: name, size: size, whole: crc32.NewIEEE()}
-		err = u.put(ctx, buf, r)
-	case errors.Is(err, errEnd):
-		err = s.putObject(ctx, name, buf[:n])
-		s.release(buf)
+		u := &upload{store: s, name: name, parts: parts, whole: crc32.NewIEEE()}
+		return s.failed("put", key, u.put(ctx, first, r))
+	case errors.Is(err, transfer.ErrEnd):
+		err = s.putObject(ctx, name, first[:n])
 	}
+	parts.Put(first)
 	return s.failed("put", key, err)
 }
 
@@ -56,38 +59,6 @@ func partSizeOf(r io.Reader) int {
 		return partSize
 	}
 	return int((info.Size() + maxParts - 1) / maxParts)
-}
-
-func (s *store) buffer(size int) []byte {
-	if size != partSize {
-		return make([]byte, size)
-	}
-	return *s.parts.Get().(*[]byte)
-}
-
-func (s *store) release(buf []byte) {
-	if cap(buf) == partSize {
-		buf = buf[:partSize]
-		s.parts.Put(&buf)
-	}
-}
-
-// errEnd says that a reader has come to its end. It is not io.EOF, or a reader's own mistake could look like the end.
-var errEnd = errors.New("end")
-
-// fill reads until buf is full, or gives errEnd.
-func fill(r io.Reader, buf []byte) (n int, err error) {
-	for n < len(buf) {
-		m, err := r.Read(buf[n:])
-		n += m
-		switch {
-		case err == io.EOF: //nolint:errorlint // a reader that ends says io.EOF itself
-			return n, errEnd
-		case err != nil:
-			return n, err
-		}
-	}
-	return n, nil
 }
 
 // sums is how the store checks that a body has come whole: by the first or the second.
@@ -110,27 +81,24 @@ func crcText(sum uint32) *string {
 	return &text
 }
 
+// md5Field is the field of an object's own metadata that holds its MD5.
+const md5Field = "md5"
+
+// sumFrom gives the sum that a blob was put with.
+func sumFrom(fields map[string]string) transfer.Sum {
+	want, err := hex.DecodeString(fields[md5Field])
+	if err != nil || len(want) != md5.Size {
+		return transfer.Sum{} // the SDK itself looks at what AWS keeps
+	}
+	return transfer.Sum{Name: "MD5", Hash: md5.New(), Want: want} //nolint:gosec // see above
+}
+
 // putObject sends a blob in one request.
 func (s *store) putObject(ctx context.Context, name *string, blob []byte) error {
-	w := newWatch(ctx, s.stall)
-	defer w.end()
+	w := transfer.NewWatch(ctx, s.stall)
+	defer w.End()
 	sums := s.sumsOf(blob)
-	_, err := s.client.PutObject(w.ctx, &awss3.PutObjectInput{Bucket: &s.bucket, Key: name, Body: newBody(blob, w),
+	_, err := s.client.PutObject(w.Context(), &awss3.PutObjectInput{Bucket: &s.bucket, Key: name, Body: w.Body(blob),
 		ContentMD5: sums.md5, ChecksumCRC32: sums.crc32, Metadata: sums.fields})
-	return w.because(err)
+	return w.Because(err)
 }
-
-// body is what a request sends. It tells the watch when the transport asks for more.
-type body struct {
-	r *bytes.Reader
-	w *watch
-}
-
-func newBody(b []byte, w *watch) *body { return &body{bytes.NewReader(b), w} }
-
-func (b *body) Read(p []byte) (int, error) {
-	b.w.moved()
-	return b.r.Read(p)
-}
-
-func (b *body) Seek(offset int64, whence int) (int64, error) { return b.r.Seek(offset, whence) }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/scratchdata/scratchdata/pkg/blobstore"
+	"github.com/scratchdata/scratchdata/pkg/blobstore/transfer"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 )
 
@@ -23,6 +23,7 @@ import (
 const (
 	openTimeout  = 10 * time.Second // to see whether the bucket can be used
 	callTimeout  = time.Minute      // a request without a body, with the SDK's own tries
+	abortTimeout = 10 * time.Second // to remove the parts of what failed, also after the caller's own time
 	joinTimeout  = 10 * time.Minute // the last request of an upload in parts: the store may copy all of it
 	stallTimeout = 2 * time.Minute  // without a byte that moves
 )
@@ -36,7 +37,7 @@ type store struct {
 	prefix string // empty, or with a slash at its end
 	md5    bool   // bodies are checked by MD5, as the endpoint may not know the newer checksums
 	stall  time.Duration
-	parts  sync.Pool // of *[]byte, partSize long
+	parts  *transfer.Pieces
 	closed atomic.Bool
 }
 
@@ -55,13 +56,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (blobstore.Store, e
 }
 
 func newStore(ctx context.Context, cfg Config, log *slog.Logger) (*store, error) {
-	s := &store{log: log, bucket: cfg.Bucket, stall: stallTimeout}
+	s := &store{log: log, bucket: cfg.Bucket, stall: stallTimeout, parts: transfer.NewPieces(partSize)}
 	if cfg.Prefix != "" {
 		s.prefix = cfg.Prefix + "/"
-	}
-	s.parts.New = func() any {
-		b := make([]byte, partSize)
-		return &b
 	}
 	if err := s.connect(ctx, cfg); err != nil {
 		return nil, err
@@ -97,18 +94,16 @@ func (s *store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := newWatch(ctx, s.stall)
-	out, err := s.client.GetObject(w.ctx, &awss3.GetObjectInput{Bucket: &s.bucket, Key: name})
-	if err != nil {
-		w.end()
-		return nil, s.failed("get", key, w.because(err))
+	w := transfer.NewWatch(ctx, s.stall)
+	out, err := s.client.GetObject(w.Context(), &awss3.GetObjectInput{Bucket: &s.bucket, Key: name})
+	if err == nil && out.ContentLength == nil {
+		err = errors.Join(errors.New("the answer has no length, so a part of it would look whole"), out.Body.Close())
 	}
-	w.rest()
-	d, err := newDownload(out, w)
 	if err != nil {
-		return nil, s.failed("get", key, err)
+		w.End()
+		return nil, s.failed("get", key, w.Because(err))
 	}
-	return d, nil
+	return transfer.Download(w, out.Body, *out.ContentLength, sumFrom(out.Metadata)), nil
 }
 
 // Delete implements blobstore.Store.

@@ -1,0 +1,69 @@
+// Package transfer moves blobs over a network: in pieces of bounded memory, watched for standing still, and never taken for
+// whole when they are not.
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// ErrStalled ends a transfer that stands still.
+var ErrStalled = errors.New("nothing has moved for too long")
+
+// Watch ends a transfer when nothing has moved for a while. How long all of it takes does not matter.
+type Watch struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+	limit  time.Duration
+}
+
+// NewWatch begins to watch a transfer. Whoever calls it calls End.
+func NewWatch(ctx context.Context, limit time.Duration) *Watch {
+	w := &Watch{limit: limit}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	w.timer = time.AfterFunc(limit, func() { w.cancel(ErrStalled) })
+	return w
+}
+
+// Context is that of the transfer.
+func (w *Watch) Context() context.Context { return w.ctx }
+
+// Moved says that something has moved, or that it is the other side's turn from now on.
+func (w *Watch) Moved() { w.timer.Reset(w.limit) }
+
+// Rest says that it is this side's turn, which may take its time.
+func (w *Watch) Rest() { w.timer.Stop() }
+
+// End ends the transfer.
+func (w *Watch) End() {
+	w.timer.Stop()
+	w.cancel(context.Canceled)
+}
+
+// Because gives err, or ErrStalled when that is why the transfer failed.
+func (w *Watch) Because(err error) error {
+	if err != nil && errors.Is(context.Cause(w.ctx), ErrStalled) {
+		return ErrStalled
+	}
+	return err
+}
+
+// Body is b as what a request sends. The watch sees when more of it is asked for.
+func (w *Watch) Body(b []byte) io.ReadSeeker { return &body{bytes.NewReader(b), w} }
+
+// body has no WriteTo, or it would leave all at once and the watch see nothing.
+type body struct {
+	r *bytes.Reader
+	w *Watch
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.w.Moved()
+	return b.r.Read(p)
+}
+
+func (b *body) Seek(offset int64, whence int) (int64, error) { return b.r.Seek(offset, whence) }
