@@ -88,7 +88,7 @@ func TestALostAnswerAboutTheJoinedParts(t *testing.T) {
 		t.Error(err)
 	}
 	wantPattern(t, direct, "1/a", 20<<20)
-	wantNoUploads(t, direct)
+	wantNoUploads(t, direct, "1/a")
 }
 
 func TestACutDownloadIsAnError(t *testing.T) {

@@ -34,7 +34,7 @@ func nowhere(t *testing.T) {
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	nowhere(t)
-	server := servertest.S3(t)
+	server := servertest.StartS3(t) // one that is strict about its region
 	good := settings(t, server)
 	for _, tt := range []struct {
 		name   string
