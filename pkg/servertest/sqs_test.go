@@ -1,0 +1,18 @@
+package servertest
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSQSMakesQueues(t *testing.T) {
+	for name, server := range map[string]func(testing.TB) SQSServer{"moto": SQS, "fauxqs": Fauxqs} {
+		t.Run(name, func(t *testing.T) {
+			s := server(t)
+			a, b := s.Queue(t, nil), s.Queue(t, map[string]string{"MaximumMessageSize": "1024"})
+			if a == b || !strings.HasPrefix(a, "http") {
+				t.Errorf("got the queues %q and %q, want two URLs", a, b)
+			}
+		})
+	}
+}
