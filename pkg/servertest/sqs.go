@@ -71,10 +71,14 @@ func (s SQSServer) Queue(t testing.TB, attributes map[string]string) string {
 // NamedQueue makes a queue with this name and gives its URL.
 func (s SQSServer) NamedQueue(t testing.TB, name string, attributes map[string]string) string {
 	t.Helper()
+	in := struct {
+		QueueName  string
+		Attributes map[string]string `json:",omitempty"`
+	}{name, attributes}
 	var made struct {
 		QueueURL string `json:"QueueUrl"`
 	}
-	if err := s.ask(t.Context(), "CreateQueue", map[string]any{"QueueName": name, "Attributes": attributes}, &made); err != nil {
+	if err := s.ask(t.Context(), "CreateQueue", in, &made); err != nil {
 		t.Fatal(err)
 	}
 	return made.QueueURL
