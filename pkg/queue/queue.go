@@ -37,3 +37,10 @@ type Recoverer interface {
 	// receives from the queue.
 	Recover(ctx context.Context) error
 }
+
+// Limited is a Queue that does not take bodies of any size.
+type Limited interface {
+	Queue
+	// MaxBody is how many bytes a body may have, whatever they are. Send of a longer one may be fault.TooLarge.
+	MaxBody() int
+}
