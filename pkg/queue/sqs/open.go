@@ -45,9 +45,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (queue.Queue, error
 
 // connect makes the client. It reaches nobody yet.
 func (s *sqs) connect(ctx context.Context, cfg Config) error {
-	client := awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialWithin }).
+	building := awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialWithin }).
 		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = maxIdle })
-	options := []func(*config.LoadOptions) error{config.WithHTTPClient(client)}
+	options := []func(*config.LoadOptions) error{config.WithHTTPClient(building)}
 	if region := cfg.region(); region != "" {
 		options = append(options, config.WithRegion(region))
 	}
@@ -62,15 +62,18 @@ func (s *sqs) connect(ctx context.Context, cfg Config) error {
 	if loaded.Region == "" {
 		return errors.New("region: none is given, in the settings, the URL or the environment")
 	}
-	if client, ok := loaded.HTTPClient.(*awshttp.BuildableClient); ok { // another one if there are certificates to add
-		loaded.HTTPClient = client.Freeze()
-	}
-	if s.http, _ = loaded.HTTPClient.(*http.Client); s.http == nil {
+	client, ok := loaded.HTTPClient.(*awshttp.BuildableClient) // another one if there are certificates to add
+	if !ok {
 		return fmt.Errorf("the HTTP client is a %T", loaded.HTTPClient)
 	}
+	s.http = &http.Client{Transport: client.GetTransport(), CheckRedirect: stay} // the library's own cannot be closed
+	loaded.HTTPClient = s.http
 	s.client = awssqs.NewFromConfig(loaded, func(o *awssqs.Options) { o.BaseEndpoint = aws.String(cfg.endpoint()) })
 	return nil
 }
+
+// stay follows no redirect, which would be of a signed request.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // look asks what the queue is like, and warns of what loses messages.
 func (s *sqs) look(ctx context.Context, cfg Config, log *slog.Logger) error {
