@@ -3,6 +3,8 @@ module github.com/scratchdata/scratchdata
 go 1.26.8
 
 require (
+	github.com/redis/go-redis/v9 v9.23.0
+	go.uber.org/atomic v1.12.0
 	github.com/aws/aws-sdk-go-v2/service/sqs v1.50.0
 	github.com/alecthomas/kong v1.17.0
 	github.com/apache/arrow-go/v18 v18.8.0
