@@ -3,6 +3,22 @@ module github.com/scratchdata/scratchdata
 go 1.26.8
 
 require (
+	github.com/ClickHouse/ch-go v0.74.0
+	github.com/dmarkham/enumer v1.6.3
+	github.com/go-faster/city v1.0.1
+	github.com/go-faster/errors v0.8.0
+	github.com/go-logr/logr v1.4.4
+	github.com/go-logr/stdr v1.2.2
+	github.com/hashicorp/go-version v1.9.0
+	github.com/pascaldekloe/name v1.0.1
+	github.com/segmentio/asm v1.2.1
+	go.opentelemetry.io/auto/sdk v1.2.1
+	go.opentelemetry.io/otel v1.47.0
+	go.opentelemetry.io/otel/log v1.47.0
+	go.opentelemetry.io/otel/metric v1.47.0
+	go.opentelemetry.io/otel/trace v1.47.0
+	go.uber.org/zap v1.28.0
+	golang.org/x/crypto v0.58.0
 	github.com/redis/go-redis/v9 v9.23.0
 	go.uber.org/atomic v1.12.0
 	github.com/aws/aws-sdk-go-v2/service/sqs v1.50.0

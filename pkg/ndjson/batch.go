@@ -15,12 +15,15 @@ type Batch struct {
 
 	chunks  [][]byte // the rows' own bytes; chunks[:used] hold those of this batch
 	used    int
-	rescued []byte // texts put together for the column __rescued, after the batch's id
+	rescued []byte // texts put together for the column __rescued, and by converters, after the batch's id
 	spots   []spot
 }
 
-// spot is the place in Batch.rescued of the text of a row.
-type spot struct{ row, from, to int }
+// spot is the place in Batch.rescued of the text of a row and column.
+type spot struct {
+	column        *column
+	row, from, to int
+}
 
 // Buffers returns the memory that the columns' Texts point into. The batch owns it until the next use of the batch.
 func (b *Batch) Buffers() [][]byte {
@@ -81,13 +84,23 @@ func (b *Batch) growChunk(part []byte) []byte {
 	return c
 }
 
+// putForeign puts what a converter makes of a value into the column's row, and reports false if it cannot.
+func (b *Batch) putForeign(c *column, row int, raw, text []byte, isText bool) bool {
+	from := len(b.rescued)
+	longer, ok := c.spec.foreign(b.rescued, raw, text, isText)
+	if !ok {
+		return false
+	}
+	b.rescued = longer
+	b.spots = append(b.spots, spot{c, row, from, len(b.rescued)})
+	return true
+}
+
 // finish makes the columns ready for the reader.
 func (b *Batch) finish() {
 	s := b.shape
-	if s.rescued >= 0 {
-		for _, p := range b.spots {
-			b.columns[s.rescued].texts[p.row] = view(b.rescued[p.from:p.to])
-		}
+	for _, p := range b.spots {
+		p.column.texts[p.row] = view(b.rescued[p.from:p.to])
 	}
 	if s.batchFile >= 0 {
 		c, id := &b.columns[s.batchFile], view(b.rescued[:len(s.batch)])

@@ -47,8 +47,12 @@ func (d *Decoder) convert(c *column, row int, raw []byte) (ok bool) {
 		c.floats[row], ok = c.spec.floatFrom(raw, text, isText, 32)
 	case opTimestamp:
 		c.ints[row], ok = timestampOf(text, isText)
+		ok = ok && c.spec.low <= c.ints[row] && c.ints[row] <= c.spec.high
 	case opDate:
 		c.ints[row], ok = dateOf(text, isText)
+		ok = ok && c.spec.low <= c.ints[row] && c.ints[row] <= c.spec.high
+	case opForeign:
+		ok = d.batch.putForeign(c, row, raw, text, isText)
 	}
 	return ok
 }

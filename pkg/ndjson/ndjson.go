@@ -20,7 +20,14 @@ type Options struct {
 	// Name gives the column that a key is for, Fold the form in which the database compares columns' names. nil leaves
 	// the text as it is.
 	Name, Fold func(string) string
+	// Foreign gives the way in which values are read for a column of the kind Foreign. nil, or one that it gives nil for,
+	// leaves them as their JSON text.
+	Foreign func(c schema.Column) Converter
 }
+
+// Converter appends to dst what the database takes for a JSON value that is not null, whatever that is, and reports false
+// when it would lose something. raw is the value as it is in the row; of a string, text is what it means.
+type Converter func(dst, raw, text []byte, isText bool) ([]byte, bool)
 
 // Decoder reads rows into a table's columns. What a column holds without loss is converted; of anything else the column
 // gets the zero value and __rescued the original. A key without a column goes to __rescued as well, and so does the
@@ -32,6 +39,7 @@ type Decoder struct {
 	members members
 	rescued rescuer
 	scratch []byte // for a text without its escapes
+	batch   *Batch // that is filled at the moment
 	rows    int64
 	err     error // of an earlier Next
 }
@@ -67,6 +75,7 @@ func (d *Decoder) Why() schema.Rescues { return d.rescued.why }
 // fail.
 func (d *Decoder) Next(b *Batch, limit int) error {
 	b.begin(d.shape)
+	d.batch = b
 	if d.err == nil {
 		d.err = d.fill(b, max(1, min(limit, d.shape.maxRows)))
 	}
@@ -169,7 +178,7 @@ func (d *Decoder) value(b *Batch, m *member, buf []byte, pos int) int {
 				}
 			case opTimestamp:
 				if end := bytes.IndexByte(buf[pos+1:min(pos+40, len(buf))], '"'); buf[pos] == '"' && end > 0 {
-					if t, ok := schema.ParseTimestamp(buf[pos+1 : pos+1+end]); ok {
+					if t, ok := schema.ParseTimestamp(buf[pos+1 : pos+1+end]); ok && c.spec.low <= t && t <= c.spec.high {
 						c.ints[row] = t
 						return pos + end + 2
 					}

@@ -76,7 +76,7 @@ func (r *rescuer) store(b *Batch) error {
 	} else {
 		b.rescued = r.merge(b.rescued)
 	}
-	b.spots = append(b.spots, spot{b.Rows, from, len(b.rescued)})
+	b.spots = append(b.spots, spot{c, b.Rows, from, len(b.rescued)})
 	r.text, r.keys, r.own = r.text[:0], r.keys[:0], nil
 	return nil
 }

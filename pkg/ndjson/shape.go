@@ -22,7 +22,8 @@ const (
 	opFloat             // into floats
 	opFloat32           // into floats, rounded to 32 bits
 	opTimestamp
-	opDate
+	opDate    // both between the spec's bounds
+	opForeign // into texts, by the spec's converter
 	opRescue // of a key: it has no column
 	opOwn    // of a key: the row's own rescued values
 	opInsert // of a key: the mark of an insert with an idempotency key
@@ -31,7 +32,8 @@ const (
 // spec is what is known of a column before the first row.
 type spec struct {
 	op        op
-	low, high int64 // of opInt
+	low, high int64 // of opInt, opTimestamp and opDate
+	foreign   Converter
 	filled    bool  // NULL is not possible, and there is no default
 	rowID     bool  // the row id, as an integer
 	copied    int   // its values are copied from a column of floats of so many bits; else 0
@@ -59,7 +61,13 @@ func newShape(cols []schema.Column, o Options) *shape {
 	s.reserved = map[string]bool{o.Fold(schema.RowID): true, o.Fold(schema.BatchFile): true, o.Fold(schema.Rescued): true}
 	s.maxRows = max(maxCells/(len(cols)+1), firstRoom)
 	for i, c := range cols {
-		s.specs = append(s.specs, newSpec(c))
+		spec := newSpec(c)
+		if c.Kind == schema.Foreign && o.Foreign != nil {
+			if spec.foreign = o.Foreign(c); spec.foreign != nil {
+				spec.op = opForeign
+			}
+		}
+		s.specs = append(s.specs, spec)
 		if name := o.Fold(c.Name); !s.has(name) {
 			s.find[name] = i
 		}
@@ -143,12 +151,22 @@ func newSpec(c schema.Column) spec {
 		}
 	case schema.Timestamp:
 		s.op, s.kind.Kind, s.kind.Unit, s.kind.Zone = opTimestamp, vector.Timestamp, time.Microsecond, !c.Zoneless
+		s.between(c)
 	case schema.Date:
 		s.op, s.kind.Kind = opDate, vector.Date
+		s.between(c)
 	case schema.Nested:
 		s.op, s.kind.Kind = opJSON, vector.JSON
 	}
 	return s
+}
+
+// between sets the bounds of a timestamp's or date's column.
+func (s *spec) between(c schema.Column) {
+	s.low, s.high = c.Earliest, c.Latest
+	if s.low == 0 && s.high == 0 {
+		s.low, s.high = math.MinInt64, math.MaxInt64
+	}
 }
 
 func (s *spec) integer(c schema.Column) {

@@ -107,6 +107,8 @@ type Column struct {
 	Bits     int          // of Int 8, 16, 32 or 64; of Float 32 or 64; 0 means 64
 	Unsigned bool         // of Int
 	Zoneless bool         // of Timestamp: the database keeps no zone (read as UTC)
+	Earliest int64        // of Timestamp in microseconds, of Date in days: the first that it can hold
+	Latest   int64        // the last; 0 in both means all
 	Type     string       // the database's own name of the type
 	NotNull  bool
 	Default  bool // has a default of its own

@@ -11,6 +11,8 @@ import (
 // Dialect is what a database does in its own way. The zero Dialect is that of one that holds every value as the plain
 // rules say, and lets nobody but the driver make tables.
 type Dialect struct {
+	// Quote makes an identifier of a column's name, for one that does not take it in double quotes as it is. nil is that.
+	Quote func(name string) string
 	// NoNull says that columns have no NULL: a value that is missing is the type's zero value.
 	NoNull bool
 	// Instead is what cells of the matrix hold that cannot hold what the plain rules say, as the matrix writes it.

@@ -42,7 +42,7 @@ func keysHaveTheirColumns(t *testing.T, s *suite) {
 		if did := s.mustLoad(t, table, s.batch("{"+jsonText(key)+":"+value+"}")); did.Rescued != 0 {
 			t.Errorf("key %.20q: its value was rescued", key)
 		}
-		s.wantRows(t, `SELECT COUNT(*) FROM "events" WHERE `+quote(rules.ColumnName(key))+` = '`+value[1:len(value)-1]+`'`, "1")
+		s.wantRows(t, `SELECT COUNT(*) FROM "events" WHERE `+s.quote(rules.ColumnName(key))+` = '`+value[1:len(value)-1]+`'`, "1")
 	}
 }
 

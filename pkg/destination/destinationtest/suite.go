@@ -157,6 +157,15 @@ func (s *suite) wantCount(t *testing.T, table schema.Table, want int) {
 	s.wantRows(t, "SELECT COUNT(*) FROM "+quote(table.Name()), strconv.Itoa(want))
 }
 
+// quote makes an identifier of a column's name.
+func (s *suite) quote(name string) string {
+	if s.dialect.Quote != nil {
+		return s.dialect.Quote(name)
+	}
+	return quote(name)
+}
+
+// quote makes an identifier of a table's name, or a column's that is as simple.
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // Rows is a result.Writer that keeps each row as its values' texts, joined by '|'.

@@ -131,6 +131,6 @@ func namesAreQuoted(t *testing.T, s *suite) {
 	}
 	s.mustLoad(t, table, s.batch("{"+row[1:]+"}"))
 	for i, key := range keys {
-		s.wantRows(t, "SELECT "+quote(cols[i].Name)+` FROM "order"`, "value of "+key)
+		s.wantRows(t, "SELECT "+s.quote(cols[i].Name)+` FROM "order"`, "value of "+key)
 	}
 }

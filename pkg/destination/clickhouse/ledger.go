@@ -1,0 +1,139 @@
+package clickhouse
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/scratchdata/scratchdata/pkg/destination"
+	"github.com/scratchdata/scratchdata/pkg/rowid"
+	"github.com/scratchdata/scratchdata/pkg/schema"
+)
+
+// ledgerTable knows for 30 days which batches were loaded. A queue never delivers one again after that long.
+const ledgerTable = ownPrefix + "batches"
+
+// The states of a batch in the ledger, in the order in which they come.
+const (
+	unknown = "" // it was never begun
+	begun   = "begun"
+	loaded  = "loaded"
+)
+
+// entry is what the ledger says of a batch.
+type entry struct {
+	state         string
+	rows, rescued int64
+}
+
+// ledgerState remembers that the ledger's table is there.
+type ledgerState struct {
+	mu   sync.Mutex
+	made bool // guarded by mu
+}
+
+func (d *Destination) ledgerPath() string { return quote(d.cfg.Database) + "." + quote(ledgerTable) }
+
+// makeLedger makes the ledger's table with the first load, so that whoever only asks needs no right to.
+func (d *Destination) makeLedger(ctx context.Context) error {
+	d.ledger.mu.Lock()
+	defer d.ledger.mu.Unlock()
+	if d.ledger.made {
+		return nil
+	}
+	settings := ""
+	if d.cfg.StoragePolicy != "" {
+		settings = " SETTINGS storage_policy = " + literal(d.cfg.StoragePolicy)
+	}
+	err := d.admin.do(ctx, request{sql: "CREATE TABLE IF NOT EXISTS " + d.ledgerPath() + d.onCluster() +
+		" (batch_id String, state LowCardinality(String), rows Int64, rescued Int64, loaded_at DateTime DEFAULT now()) ENGINE = " + d.engine() +
+		" ORDER BY batch_id TTL loaded_at + INTERVAL 30 DAY" + settings})
+	d.ledger.made = err == nil
+	return err
+}
+
+func (d *Destination) findBatch(ctx context.Context, id string) (e entry, err error) {
+	rows, err := d.admin.rows(ctx, "SELECT toString(state), toString(rows), toString(rescued) FROM "+d.ledgerPath()+
+		" WHERE batch_id = {id:String} ORDER BY state DESC LIMIT 1", param{"id", escapeParam(id)})
+	if codeOf(err) == codeUnknownTable { // somebody has dropped it
+		d.ledger.mu.Lock()
+		d.ledger.made = false
+		d.ledger.mu.Unlock()
+	}
+	if err != nil || len(rows) == 0 {
+		return e, err
+	}
+	e.state = rows[0][0]
+	if e.rows, err = strconv.ParseInt(rows[0][1], 10, 64); err == nil {
+		e.rescued, err = strconv.ParseInt(rows[0][2], 10, 64)
+	}
+	return e, err
+}
+
+// addBatch notes an entry. One that is there twice does no harm.
+func (d *Destination) addBatch(ctx context.Context, id string, e entry) error {
+	return d.admin.do(ctx, request{
+		sql: "INSERT INTO " + d.ledgerPath() + " (batch_id, state, rows, rescued) SELECT " + literal(id) + ", " + literal(e.state) + ", " +
+			strconv.FormatInt(e.rows, 10) + ", " + strconv.FormatInt(e.rescued, 10),
+		settings: []setting{{"async_insert", "0"}},
+	})
+}
+
+// wasLoaded is for tables that take the same block twice. It notes that the batch begins, before its first row goes there.
+// When that was noted before, nobody knows how far it came: the table is asked for the batch's first row, and since all
+// rows come at once it has all or none.
+func (d *Destination) wasLoaded(ctx context.Context, table schema.Table, b destination.Batch, t described, begins bool) (bool, error) {
+	if !begins {
+		return false, d.addBatch(ctx, b.ID, entry{state: begun})
+	}
+	id, err := firstRowID(ctx, b)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range t.cols {
+		if c.Name != schema.RowID || c.Computed {
+			continue
+		}
+		if n, ok := rowid.Int63(id); ok && c.Kind == schema.Int {
+			id = strconv.FormatInt(n, 10)
+		}
+		rows, err := d.admin.rows(ctx, "SELECT '' FROM "+d.path(table)+" WHERE toString("+quote(c.Name)+") = {id:String} LIMIT 1", param{"id", escapeParam(id)})
+		return len(rows) > 0, err
+	}
+	if b.File == "" {
+		for _, c := range t.cols {
+			if c.Name == schema.BatchFile && !c.Computed {
+				rows, err := d.admin.rows(ctx, "SELECT '' FROM "+d.path(table)+" WHERE toString("+quote(c.Name)+") = {id:String} LIMIT 1", param{"id", escapeParam(b.ID)})
+				return len(rows) > 0, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// firstRowID reads the id of b's first row, which is its first member.
+func firstRowID(ctx context.Context, b destination.Batch) (id string, err error) {
+	r, err := b.Open(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	line, err := bufio.NewReader(r).ReadBytes('\n')
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	var row map[string]json.RawMessage
+	if json.Unmarshal(line, &row) != nil {
+		return "", nil // the decoder says what is wrong with it
+	}
+	text := string(row[schema.RowID])
+	if json.Unmarshal(row[schema.RowID], &id) != nil {
+		id = strings.TrimSpace(text)
+	}
+	return id, nil
+}
