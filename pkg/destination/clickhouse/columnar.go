@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"encoding/binary"
 	"math"
+	"strings"
 
 	"github.com/ClickHouse/ch-go/proto"
 
@@ -55,31 +56,56 @@ func newTarget(c schema.Column) target {
 // foreign is newTarget for types that package ndjson does not know.
 func (t *target) foreign() {
 	switch t.of.name {
-	case "Array", "Map", "Tuple", "JSON":
-		t.sent, t.zero, t.put = "String", []byte(zeroText(t.of)), t.putForeignTexts
-		return
-	case "Enum8", "Enum16":
-		t.zero = appendEnum(nil, t.of, zeroWord(t.of).number)
+	case "JSON":
+		t.sent, t.zero, t.put = "String", []byte("{}"), t.putForeignTexts
+	case "Array", "Map", "Tuple":
+		t.sent, t.nullable = plainText(t.of), false
+		t.zero, t.put = zeroOf(t.of), t.putNested
 	default:
-		t.zero = make([]byte, t.width())
+		t.zero, t.put = zeroOf(t.of), t.putFixed
 	}
-	t.put = t.putFixed
 }
 
-// width is how many bytes a value has.
-func (t *target) width() int {
-	if precision, _, ok := t.of.decimal(); ok {
+// plainText is a type's text without LowCardinality, which the server adds itself.
+func plainText(t typ) string {
+	switch t.name {
+	case "LowCardinality":
+		return plainText(t.args[0])
+	case "Nullable", "Array", "Map", "Tuple":
+	default:
+		if t.name == "JSON" {
+			return "String"
+		}
+		return t.text
+	}
+	parts := make([]string, len(t.args))
+	for i, arg := range t.args {
+		parts[i] = plainText(arg)
+		if i < len(t.names) && t.names[i] != "" {
+			parts[i] = quote(t.names[i]) + " " + parts[i]
+		}
+	}
+	return t.name + "(" + strings.Join(parts, ", ") + ")"
+}
+
+// widthOf is how many bytes a value has, 0 when that differs.
+func widthOf(t typ) int {
+	if precision, _, ok := t.decimal(); ok {
 		return decimalWidth(precision)
 	}
-	switch t.of.name {
+	switch t.name {
 	case "FixedString":
-		return t.of.number(0, 1)
+		return t.number(0, 1)
 	case "DateTime":
 		return 4
 	case "DateTime64":
 		return 8
+	case "Enum8":
+		return 1
+	case "Enum16":
+		return 2
 	}
-	return plainTypes[t.of.name].width
+	return plainTypes[t.name].width
 }
 
 // column gives the column's values in b as the server takes them.
@@ -222,4 +248,86 @@ func (t *target) putFixed(b *proto.Buffer, v *vector.Vector, n int) {
 			b.Buf = append(b.Buf, v.Texts[i]...)
 		}
 	}
+}
+
+// parts is a column of a type of several values, taken apart as the server has it.
+type parts struct {
+	of       typ
+	nullable bool
+	rows     uint64
+	nulls    []byte
+	ends     []byte // of lists and maps
+	data     []byte // of single values
+	inside   []*parts
+}
+
+func newParts(t typ) *parts {
+	p := &parts{}
+	p.of, p.nullable = t.bare()
+	for _, arg := range p.of.args {
+		p.inside = append(p.inside, newParts(arg))
+	}
+	return p
+}
+
+// add takes one value from the front of what a converter has made, and gives the rest.
+func (p *parts) add(from string) string {
+	p.rows++
+	if p.nullable {
+		isNull := from[0]
+		p.nulls, from = append(p.nulls, isNull), from[1:]
+		if isNull != 0 {
+			from = string(zeroOf(p.of)) + from
+		}
+	}
+	switch p.of.name {
+	case "Tuple":
+		for _, in := range p.inside {
+			from = in.add(from)
+		}
+	case "Array", "Map":
+		n, size := uvarint(from)
+		from = from[size:]
+		for range n {
+			for _, in := range p.inside {
+				from = in.add(from)
+			}
+		}
+		p.ends = binary.LittleEndian.AppendUint64(p.ends, p.inside[0].rows)
+	default:
+		size := widthOf(p.of)
+		if size == 0 {
+			n, head := uvarint(from)
+			size = head + int(n)
+		}
+		p.data, from = append(p.data, from[:size]...), from[size:]
+	}
+	return from
+}
+
+func uvarint(s string) (n uint64, size int) {
+	for shift := 0; ; shift += 7 {
+		c := s[size]
+		size++
+		n |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return n, size
+		}
+	}
+}
+
+// appendTo appends the column.
+func (p *parts) appendTo(b *proto.Buffer) {
+	b.Buf = append(append(append(b.Buf, p.nulls...), p.ends...), p.data...)
+	for _, in := range p.inside {
+		in.appendTo(b)
+	}
+}
+
+func (t *target) putNested(b *proto.Buffer, v *vector.Vector, n int) {
+	p := newParts(t.of)
+	for i := range n {
+		p.add(t.value(v, i))
+	}
+	p.appendTo(b)
 }

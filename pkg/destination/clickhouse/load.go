@@ -223,12 +223,19 @@ func (l *loading) send(ctx context.Context, n int, free chan<- *ndjson.Batch, fu
 	})
 }
 
+// statement is the INSERT. Rows of a column with a default go by way of a SELECT: there the server has the default for NULL.
 func (l *loading) statement() string {
-	names := make([]string, len(l.targets))
+	names, sent, defaults := make([]string, len(l.targets)), make([]string, len(l.targets)), false
 	for i, t := range l.targets {
 		names[i] = quote(t.Name)
+		sent[i] = names[i] + " " + t.sent
+		defaults = defaults || t.Default
 	}
-	return "INSERT INTO " + l.d.path(l.table) + " (" + strings.Join(names, ", ") + ") FORMAT Native"
+	sql := "INSERT INTO " + l.d.path(l.table) + " (" + strings.Join(names, ", ") + ")"
+	if defaults {
+		sql += " SELECT " + strings.Join(names, ", ") + " FROM input(" + literal(strings.Join(sent, ", ")) + ")"
+	}
+	return sql + " FORMAT Native"
 }
 
 // settings makes one block of all rows of an INSERT, whatever the server's own settings are, and has the server know it.
@@ -241,7 +248,7 @@ func (l *loading) settings(n int) []setting {
 		{"deduplicate_blocks_in_dependent_materialized_views", "1"},
 		{"min_insert_block_size_rows", all},
 		{"min_insert_block_size_bytes", all},
-		{"input_format_null_as_default", "1"},
+		{"insert_null_as_default", "1"},
 	}
 }
 

@@ -2,10 +2,13 @@ package clickhouse
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"io"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/ClickHouse/ch-go/proto"
 
 	"github.com/scratchdata/scratchdata/pkg/ndjson"
 	"github.com/scratchdata/scratchdata/pkg/schema"
@@ -13,7 +16,8 @@ import (
 
 func validJSON(text []byte) bool { return json.Valid(text) && utf8.Valid(text) }
 
-// nested reads lists, maps and tuples, and writes them as the text from which the server makes them: [1,2], {'a':1}, ('a',1).
+// nested reads lists, maps and tuples, and writes all that is in them one after the other, as the server's RowBinary has it:
+// of lists and maps how many first, of what may be NULL whether it is, of texts how long they are.
 func (r reach) nested(t typ) ndjson.Converter {
 	return func(dst, raw, text []byte, isText bool) ([]byte, bool) {
 		if isText {
@@ -22,24 +26,28 @@ func (r reach) nested(t typ) ndjson.Converter {
 		if isText && !validJSON(raw) {
 			return dst, false
 		}
-		return r.appendText(dst, t, raw)
+		return r.appendValue(dst, t, raw)
 	}
 }
 
-// appendText appends the text of a JSON value in a type, as it is inside other values.
-func (r reach) appendText(dst []byte, t typ, raw []byte) ([]byte, bool) {
+// appendValue appends a JSON value that is inside others.
+func (r reach) appendValue(dst []byte, t typ, raw []byte) ([]byte, bool) {
 	raw = bytes.TrimSpace(raw)
 	t, nullable := t.bare()
 	switch {
 	case len(raw) == 0:
 		return dst, false
 	case string(raw) == "null":
-		return append(dst, "NULL"...), nullable
-	case t.name == "Array":
+		return append(dst, 1), nullable
+	case nullable:
+		dst = append(dst, 0)
+	}
+	switch t.name {
+	case "Array":
 		return r.appendList(dst, t, raw)
-	case t.name == "Map":
+	case "Map":
 		return r.appendMap(dst, t, raw)
-	case t.name == "Tuple":
+	case "Tuple":
 		return r.appendTuple(dst, t, raw)
 	}
 	return r.appendOne(dst, t, raw)
@@ -77,14 +85,11 @@ func (r reach) appendList(dst []byte, t typ, raw []byte) ([]byte, bool) {
 		return dst, false
 	}
 	_, values, ok := members(raw)
-	dst = append(dst, '[')
+	dst = binary.AppendUvarint(dst, uint64(len(values)))
 	for i := 0; ok && i < len(values); i++ {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst, ok = r.appendText(dst, t.args[0], values[i])
+		dst, ok = r.appendValue(dst, t.args[0], values[i])
 	}
-	return append(dst, ']'), ok
+	return dst, ok
 }
 
 // appendMap takes an object, or a list of {key, value}, as maps are written whose keys are no texts.
@@ -104,21 +109,18 @@ func (r reach) appendMap(dst []byte, t typ, raw []byte) ([]byte, bool) {
 		}
 	}
 	seen := map[string]bool{}
-	dst = append(dst, '{')
+	dst = binary.AppendUvarint(dst, uint64(len(values)))
 	for i := range values {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
 		from := len(dst)
-		if dst, ok = r.appendText(dst, t.args[0], keys[i]); !ok || seen[string(dst[from:])] {
+		if dst, ok = r.appendValue(dst, t.args[0], keys[i]); !ok || seen[string(dst[from:])] {
 			return dst, false
 		}
 		seen[string(dst[from:])] = true
-		if dst, ok = r.appendText(append(dst, ':'), t.args[1], values[i]); !ok {
+		if dst, ok = r.appendValue(dst, t.args[1], values[i]); !ok {
 			return dst, false
 		}
 	}
-	return append(dst, '}'), true
+	return dst, true
 }
 
 func pair(raw json.RawMessage) (key, value json.RawMessage, ok bool) {
@@ -140,25 +142,14 @@ func (r reach) appendTuple(dst []byte, t typ, raw []byte) ([]byte, bool) {
 			return dst, false
 		}
 	}
-	dst = append(dst, '(')
 	for i, value := range values {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
 		if value == nil { // missing
-			if _, nullable := t.args[i].bare(); nullable {
-				dst = append(dst, "NULL"...)
-			} else {
-				dst = append(dst, zeroText(t.args[i])...)
-			}
-		} else if dst, ok = r.appendText(dst, t.args[i], value); !ok {
+			dst = append(dst, zeroOf(t.args[i])...)
+		} else if dst, ok = r.appendValue(dst, t.args[i], value); !ok {
 			return dst, false
 		}
 	}
-	if len(values) == 1 {
-		dst = append(dst, ',')
-	}
-	return append(dst, ')'), true
+	return dst, true
 }
 
 func inOrder(t typ, names []string, values []json.RawMessage) ([]json.RawMessage, bool) {
@@ -180,10 +171,9 @@ func inOrder(t typ, names []string, values []json.RawMessage) ([]json.RawMessage
 	return list, true
 }
 
-// appendOne appends a single value. By package ndjson's own rules its column would hold it, or it is not inside another.
+// appendOne appends a single value, by the rules of a column of its type.
 func (r reach) appendOne(dst []byte, t typ, raw []byte) ([]byte, bool) {
-	isText := raw[0] == '"'
-	text := raw
+	isText, text := raw[0] == '"', raw
 	if isText {
 		var s string
 		if json.Unmarshal(raw, &s) != nil {
@@ -191,124 +181,55 @@ func (r reach) appendOne(dst []byte, t typ, raw []byte) ([]byte, bool) {
 		}
 		text = []byte(s)
 	}
-	if t.name == "String" {
-		return appendLiteral(dst, text), true
+	c := r.column("v", t.text, "")
+	switch c.Kind {
+	case schema.Text:
+		return append(binary.AppendUvarint(dst, uint64(len(text))), text...), true
+	case schema.Foreign:
+		convert := r.converter(t)
+		if convert == nil {
+			return dst, false
+		}
+		if t.name != "JSON" {
+			return convert(dst, raw, text, isText)
+		}
+		text, ok := convert(nil, raw, text, isText)
+		return append(binary.AppendUvarint(dst, uint64(len(text))), text...), ok
+	case schema.Int:
+		if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil && c.Bits == 64 && !c.Unsigned && raw[0] != '+' {
+			return binary.LittleEndian.AppendUint64(dst, uint64(n)), true
+		}
 	}
-	c := r.column("", t.text, "")
-	if c.Kind == schema.Foreign {
-		check := r.converter(t)
-		if check == nil {
-			return dst, false
-		}
-		if _, ok := check(nil, raw, text, isText); !ok {
-			return dst, false
-		}
-	} else if !holds(c, raw) {
+	c.NotNull = false
+	line := append(append([]byte(`{"v":`), raw...), "}\n"...)
+	var b ndjson.Batch
+	err := ndjson.NewDecoder(bytes.NewReader(line), []schema.Column{c}, ndjson.Options{}).Next(&b, 1)
+	if err != nil || b.Cols[0].IsNull(0) {
 		return dst, false
 	}
-	switch c.Kind {
-	case schema.Bool, schema.Int, schema.Float:
-		return append(dst, plainNumber(c, text)...), true
-	case schema.Timestamp:
-		return r.appendTime(dst, text, 6)
-	}
-	switch t.name {
-	case "DateTime":
-		return r.appendTime(dst, text, 0)
-	case "DateTime64":
-		return r.appendTime(dst, text, t.number(0, 3))
-	case "Date", "Date32":
-		return appendLiteral(dst, text), len(text) == len("2006-01-02")
-	}
-	if _, scale, ok := t.decimal(); ok {
-		n, _ := scaled(raw, text, isText, scale, 80)
-		return printWide(true, scale)(dst, appendWide(nil, n, 32)), true
-	}
-	if _, ok := plainTypes[t.name]; ok && (len(t.name) > 3 && (t.name[:3] == "Int" || t.name[:4] == "UInt")) {
-		n, _ := scaled(raw, text, isText, 0, 80)
-		return n.Append(dst, 10), true
-	}
-	return appendLiteral(dst, text), true
+	target, out := newTarget(c), proto.Buffer{Buf: dst}
+	target.put(&out, b.Cols[0], 1)
+	return out.Buf, true
 }
 
-// plainNumber writes a number in the form that the server reads in every type that holds it.
-func plainNumber(c schema.Column, text []byte) []byte {
-	switch string(text) {
-	case "true":
-		text = []byte("1")
-	case "false":
-		text = []byte("0")
-	}
-	if c.Kind == schema.Int {
-		if n, ok := scaled(text, text, true, 0, 80); ok {
-			return n.Append(nil, 10)
-		}
-	}
-	return text
-}
-
-// holds reports whether a column of package ndjson's own kinds takes a value.
-func holds(c schema.Column, raw []byte) bool {
-	line := append(append([]byte(`{"v":`), raw...), "}\n"...)
-	c.Name, c.NotNull, c.Default = "v", false, false
-	var b ndjson.Batch
-	return ndjson.NewDecoder(bytes.NewReader(line), []schema.Column{c}, ndjson.Options{}).Next(&b, 1) == nil && b.Rows == 1 && !b.Cols[0].IsNull(0)
-}
-
-// appendTime appends a timestamp as the number of its ticks: that has no zone to be mistaken.
-func (r reach) appendTime(dst []byte, text []byte, digits int) ([]byte, bool) {
-	ticks, ok := r.ticks(text, digits)
-	return strconv.AppendInt(dst, ticks, 10), ok
-}
-
-// appendLiteral appends a text in single quotes.
-func appendLiteral(dst, text []byte) []byte {
-	dst = append(dst, '\'')
-	for _, c := range text {
-		if c == '\'' || c == '\\' {
-			dst = append(dst, '\\')
-		}
-		dst = append(dst, c)
-	}
-	return append(dst, '\'')
-}
-
-// zeroText is the text of a type's zero value.
-func zeroText(t typ) string {
+// zeroOf is the zero value of a type, as it is inside others.
+func zeroOf(t typ) []byte {
 	t, nullable := t.bare()
-	if nullable {
-		return "NULL"
-	}
-	switch t.name {
-	case "Array":
-		return "[]"
-	case "Map":
-		return "{}"
-	case "Tuple":
-		text := "("
+	switch {
+	case nullable:
+		return []byte{1}
+	case t.name == "Tuple":
+		var all []byte
 		for _, arg := range t.args {
-			text += zeroText(arg) + ","
+			all = append(all, zeroOf(arg)...)
 		}
-		if len(t.args) > 1 {
-			text = text[:len(text)-1]
-		}
-		return text + ")"
-	case "JSON":
-		return "{}"
-	case "String", "FixedString":
-		return "''"
-	case "UUID":
-		return "'00000000-0000-0000-0000-000000000000'"
-	case "IPv4":
-		return "'0.0.0.0'"
-	case "IPv6":
-		return "'::'"
-	case "Date", "Date32":
-		return "'1970-01-01'"
-	case "Enum8", "Enum16":
-		return literal(zeroWord(t).text)
+		return all
+	case t.name == "JSON":
+		return append([]byte{2}, "{}"...)
+	case t.name == "Enum8" || t.name == "Enum16":
+		return appendEnum(nil, t, zeroWord(t).number)
 	}
-	return "0"
+	return make([]byte, max(widthOf(t), 1)) // of a list or a text: that it has nothing
 }
 
 // zeroWord is the word of an Enum that a column has without a value: the one with the least number.
