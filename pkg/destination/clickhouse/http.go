@@ -65,7 +65,7 @@ func (l *httpLink) post(ctx context.Context, r request, rows *rowsBody) (*http.R
 	}
 	body := io.Reader(strings.NewReader(r.sql))
 	if rows != nil {
-		query.Set("query", r.sql+" FORMAT Native")
+		query.Set("query", r.sql)
 		query.Set("decompress", "1")
 		body = rows
 	}
@@ -101,6 +101,9 @@ func httpError(reply *http.Response) error {
 	if err != nil {
 		return fmt.Errorf("read what the server says is wrong: %w", err)
 	}
+	if plain, err := io.ReadAll(compress.NewReader(bytes.NewReader(text))); err == nil || errors.Is(err, io.EOF) {
+		text = plain // what is asked for in frames is told so when it fails, too
+	}
 	code, err := strconv.Atoi(reply.Header.Get("X-ClickHouse-Exception-Code"))
 	if err != nil {
 		return fmt.Errorf("the server answers %s: is this the port of its HTTP interface?", reply.Status)
@@ -123,9 +126,8 @@ func readAnswer(body io.Reader, output func(*answer) error) error {
 		_, err := io.Copy(io.Discard, body)
 		return err
 	}
-	tail := &tailReader{r: body}
+	tail := &tailReader{r: compress.NewReader(body)}
 	in := proto.NewReader(tail)
-	in.EnableCompression()
 	a := &answer{}
 	for {
 		err := a.read(in, 0)
@@ -159,7 +161,10 @@ func (t *tailReader) Read(p []byte) (int, error) {
 	if over := len(t.tail) - most; over > 0 {
 		t.tail = append(t.tail[:0], t.tail[over:]...)
 	}
-	if err != nil && err != io.EOF {
+	switch {
+	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		err = io.EOF // without the words around it
+	case err != nil:
 		t.err = err
 	}
 	return n, err

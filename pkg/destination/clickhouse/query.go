@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/scratchdata/scratchdata/pkg/result"
+	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
 // Query runs sql read-only and gives its rows to out as they arrive. Three locks: the server's own parser must find one
@@ -51,10 +52,42 @@ func (d *Destination) answer(ctx context.Context, sql string, params []param, ou
 		return own
 	case err != nil:
 		return err
-	case !began:
-		return errors.New("the server ends an answer without saying its columns")
+	case !began: // over HTTP an answer without rows has no columns either
+		heads, err := d.heads(ctx, sql, params)
+		if err != nil {
+			return err
+		}
+		if err := out.Begin(heads); err != nil {
+			return err
+		}
 	}
 	return out.End()
+}
+
+// heads has the server describe the columns of an answer.
+func (d *Destination) heads(ctx context.Context, sql string, params []param) (heads []vector.Field, err error) {
+	err = d.described(ctx, sql, params, func(name, text string) error {
+		c, err := newColumnReader(parseType(text))
+		if err != nil {
+			return &oddError{}
+		}
+		heads = append(heads, vector.Field{Name: name, Type: c.vec.Type})
+		return nil
+	})
+	return heads, err
+}
+
+// described gives the name and the type of each column of an answer to do.
+func (d *Destination) described(ctx context.Context, sql string, params []param, do func(name, text string) error) error {
+	sql = strings.TrimRight(sql, "; \t\r\n")
+	return d.asker.do(ctx, request{sql: "DESCRIBE TABLE (\n" + sql + "\n)", settings: d.asks, params: params, output: func(a *answer) error {
+		for i := range a.out.Rows {
+			if err := do(strings.Clone(a.out.Cols[0].Texts[i]), strings.Clone(a.out.Cols[1].Texts[i])); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
 }
 
 // give gives a block to out.
@@ -86,24 +119,21 @@ func (d *Destination) limits(ctx context.Context) []setting {
 
 // castOdd wraps sql so that its columns of types that package vector does not have arrive as text.
 func (d *Destination) castOdd(ctx context.Context, sql string, params []param) (string, error) {
-	sql = strings.TrimRight(sql, "; \t\r\n")
 	var names []string
 	odd := false
-	err := d.asker.do(ctx, request{sql: "DESCRIBE TABLE (\n" + sql + "\n)", settings: d.asks, params: params, output: func(a *answer) error {
-		for i := range a.out.Rows {
-			name, text := quote(a.out.Cols[0].Texts[i]), a.out.Cols[1].Texts[i]
-			if _, err := newColumnReader(parseType(text)); err != nil {
-				odd = true
-				name = printed(name, text) + " AS " + name
-			}
-			names = append(names, name)
+	err := d.described(ctx, sql, params, func(name, text string) error {
+		name = quote(name)
+		if _, err := newColumnReader(parseType(text)); err != nil {
+			odd = true
+			name = printed(name, text) + " AS " + name
 		}
+		names = append(names, name)
 		return nil
-	}})
+	})
 	if err == nil && !odd {
 		err = errors.New("the server describes an answer of other types than it gives")
 	}
-	return "SELECT " + strings.Join(names, ", ") + " FROM (\n" + sql + "\n)", err
+	return "SELECT " + strings.Join(names, ", ") + " FROM (\n" + strings.TrimRight(sql, "; \t\r\n") + "\n)", err
 }
 
 // printed is the SQL of a column's text.
