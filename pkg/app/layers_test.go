@@ -31,8 +31,8 @@ var floors = map[string]int{
 	"pkg/destination/destinationtest": 4, "pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
 
 	"pkg/blobstore/local": 5, "pkg/blobstore/memory": 5, "pkg/blobstore/s3": 5, "pkg/control/postgres": 5,
-	"pkg/control/sqlite": 5, "pkg/destination/duckdb": 5, "pkg/destination/ingestonly": 5, "pkg/queue/local": 5,
-	"pkg/queue/memory": 5, "pkg/queue/postgres": 5, "pkg/queue/rabbitmq": 5,
+	"pkg/control/sqlite": 5, "pkg/destination/clickhouse": 5, "pkg/destination/duckdb": 5, "pkg/destination/ingestonly": 5,
+	"pkg/queue/local": 5, "pkg/queue/memory": 5, "pkg/queue/postgres": 5, "pkg/queue/rabbitmq": 5,
 
 	"pkg/account": 6, "pkg/catalog": 6, "pkg/health": 6, "pkg/ingest": 6, "pkg/transport/transporttest": 6,
 
@@ -58,6 +58,7 @@ var homes = map[string][]string{
 	"github.com/aws/":             {"pkg/blobstore/s3", "pkg/queue/sqs", "pkg/vault/aws", "pkg/destination/redshift"},
 	"github.com/go-chi/":          {"pkg/httpapi", "pkg/dashboard", "pkg/bench"},
 	"github.com/duckdb/":          {"pkg/destination/duckdb", "pkg/bench"},
+	"github.com/ClickHouse/":      {"pkg/destination/clickhouse"},
 	"modernc.org/sqlite":          {"pkg/sqlitedb"},
 
 	"github.com/jackc/":      {"pkg/servertest", "pkg/queue/postgres", "pkg/control/postgres"},

@@ -12,6 +12,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/control/postgres"
 	"github.com/scratchdata/scratchdata/pkg/control/sqlite"
 	"github.com/scratchdata/scratchdata/pkg/destination"
+	"github.com/scratchdata/scratchdata/pkg/destination/clickhouse"
 	"github.com/scratchdata/scratchdata/pkg/destination/duckdb"
 	"github.com/scratchdata/scratchdata/pkg/destination/ingestonly"
 	"github.com/scratchdata/scratchdata/pkg/queue"
@@ -44,8 +45,9 @@ func List(dataDir string) Drivers {
 	duck.File = filepath.Join(dataDir, "data.duckdb")
 	return Drivers{
 		Destinations: registry.Drivers[destination.Destination]{
-			IngestOnly: registry.Typed(ingestonly.DefaultConfig, ingestonly.Open),
-			duckType:   registry.Typed(func() duckdb.Config { return duck }, duckdb.Open),
+			IngestOnly:   registry.Typed(ingestonly.DefaultConfig, ingestonly.Open),
+			duckType:     registry.Typed(func() duckdb.Config { return duck }, duckdb.Open),
+			"clickhouse": registry.Typed(clickhouse.DefaultConfig, clickhouse.Open),
 		},
 		BlobStores: registry.Drivers[blobstore.Store]{
 			"local": registry.Typed(func() bloblocal.Config {

@@ -17,6 +17,7 @@ import (
 	bloblocal "github.com/scratchdata/scratchdata/pkg/blobstore/local"
 	"github.com/scratchdata/scratchdata/pkg/config"
 	"github.com/scratchdata/scratchdata/pkg/control/sqlite"
+	"github.com/scratchdata/scratchdata/pkg/destination/clickhouse"
 	"github.com/scratchdata/scratchdata/pkg/destination/duckdb"
 	queuelocal "github.com/scratchdata/scratchdata/pkg/queue/local"
 )
@@ -151,6 +152,7 @@ func TestExampleHasEverySetting(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`).ReplaceAllString(string(text), "$1$2")
+	open = regexp.MustCompile(`(?m)^  # ( *(?:- )?[a-z_]+:.*)$`).ReplaceAllString(open, "  $1") // the second destination
 	cfg := load(t, open)
 	if found := List("./data").Check(&cfg); len(found) > 0 {
 		t.Fatalf("mistakes: %v", found)
@@ -174,6 +176,7 @@ func TestExampleHasEverySetting(t *testing.T) {
 		}
 	}
 	check("destinations[0].settings", cfg.Destinations[0].Settings, &duckdb.Config{}, duckdb.DefaultConfig())
+	check("destinations[1].settings", cfg.Destinations[1].Settings, &clickhouse.Config{}, clickhouse.DefaultConfig())
 	check("blob_store.settings", cfg.BlobStore.Settings, &bloblocal.Config{}, bloblocal.DefaultConfig())
 	check("queue.settings", cfg.Queue.Settings, &queuelocal.Config{}, queuelocal.DefaultConfig())
 	check("database.settings", cfg.Database.Settings, &sqlite.Config{}, sqlite.DefaultConfig())

@@ -24,9 +24,9 @@ const (
 	opTimestamp
 	opDate    // both between the spec's bounds
 	opForeign // into texts, by the spec's converter
-	opRescue // of a key: it has no column
-	opOwn    // of a key: the row's own rescued values
-	opInsert // of a key: the mark of an insert with an idempotency key
+	opRescue  // of a key: it has no column
+	opOwn     // of a key: the row's own rescued values
+	opInsert  // of a key: the mark of an insert with an idempotency key
 )
 
 // spec is what is known of a column before the first row.
@@ -34,9 +34,9 @@ type spec struct {
 	op        op
 	low, high int64 // of opInt, opTimestamp and opDate
 	foreign   Converter
-	filled    bool  // NULL is not possible, and there is no default
-	rowID     bool  // the row id, as an integer
-	copied    int   // its values are copied from a column of floats of so many bits; else 0
+	filled    bool // NULL is not possible, and there is no default
+	rowID     bool // the row id, as an integer
+	copied    int  // its values are copied from a column of floats of so many bits; else 0
 	kind      vector.Type
 }
 

@@ -14,8 +14,7 @@ import (
 
 // Config is a ClickHouse destination's settings.
 type Config struct {
-	Hosts           Hosts         `yaml:"hosts"`                  // names or addresses, each with its own port if it says host:port; `host` is accepted too
-	Host            Hosts         `yaml:"host"`                   // the same as hosts
+	Hosts           Hosts         `yaml:"hosts"`                  // names or addresses, each with its own port if it says host:port; the key host means the same
 	Choose          string        `yaml:"choose"`                 // which host a connection is made to: first, round_robin or healthy
 	Username        string        `yaml:"username"`               // who makes tables and loads
 	Password        secret.String `yaml:"password"`               //
@@ -55,6 +54,22 @@ func (h *Hosts) UnmarshalYAML(read func(any) error) error {
 	return nil
 }
 
+// UnmarshalYAML also takes host, as settings in the wild have it.
+func (c *Config) UnmarshalYAML(read func(any) error) error {
+	type plain Config
+	both := struct {
+		*plain `yaml:",inline"`
+		Host   Hosts `yaml:"host"`
+	}{plain: (*plain)(c)}
+	if err := read(&both); err != nil {
+		return err
+	}
+	if len(both.Host) > 0 {
+		c.Hosts = both.Host
+	}
+	return nil
+}
+
 // The values of settings that are words.
 const (
 	native     = "native"
@@ -77,16 +92,12 @@ var macros = regexp.MustCompile(`\{[^{}]*\}`)
 func (c Config) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	key, hosts := "hosts", c.Hosts
-	if len(c.Host) > 0 {
-		key, hosts = "host", c.Host
-	}
-	if len(hosts) == 0 {
+	if len(c.Hosts) == 0 {
 		bad("hosts: is empty")
 	}
-	for _, h := range hosts {
+	for _, h := range c.Hosts {
 		if err := checkHost(h); err != nil {
-			bad("%s: %w", key, err)
+			bad("hosts: %w", err)
 		}
 	}
 	oneOf := func(name, value string, known ...string) {
@@ -160,12 +171,9 @@ func checkHost(h string) error {
 
 // addresses gives the hosts with their ports.
 func (c Config) addresses() []string {
-	hosts, port := c.Hosts, c.port()
-	if len(c.Host) > 0 {
-		hosts = c.Host
-	}
-	list := make([]string, len(hosts))
-	for i, h := range hosts {
+	port := c.port()
+	list := make([]string, len(c.Hosts))
+	for i, h := range c.Hosts {
 		if _, _, err := net.SplitHostPort(h); err == nil {
 			list[i] = h
 		} else {
