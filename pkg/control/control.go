@@ -84,8 +84,9 @@ type Column struct {
 // Keys remembers inserts by their idempotency keys, so that one that is sent again is answered again and not stored
 // again.
 type Keys interface {
-	// Remember notes the inserts durably, all or none. One whose key is known already is left as it was.
-	Remember(ctx context.Context, inserts []KeyedInsert) error
+	// Remember notes the inserts durably, all or none. One whose key is known already is left as it was; those that are
+	// known of another batch are given as they are known, in any order.
+	Remember(ctx context.Context, inserts []KeyedInsert) (elsewhere []KeyedInsert, err error)
 	// Find returns the insert of destination with that key, or fault.NotFound.
 	Find(ctx context.Context, destination string, key Digest) (KeyedInsert, error)
 	// Forget forgets the inserts made before the time, and of the others the oldest while there are more than most. It

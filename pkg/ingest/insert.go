@@ -156,8 +156,13 @@ func (w *Writer) insertOwn(ctx context.Context, t target, r *request) (in Insert
 	if r.keyed != nil {
 		r.keyed.Batch, r.keyed.Receipt = id, in.Receipt
 		w.keys.hold(id, r.keyed)
-		if err := w.keys.flush(ctx, id); err != nil {
+		there, err := w.keys.flush(ctx, id)
+		if err != nil {
 			w.log.Warn("idempotency key not noted yet, will retry", "batch", id, "err", err)
+		}
+		if known, ok := there[place{t.destination, r.keyed.Key}]; ok {
+			err := w.dropOwn(sealed{t, id, path})
+			return Inserted{Rows: known.Rows, Receipt: known.Receipt, Batch: known.Batch, RowIDs: known.RowIDs, Replayed: true}, err
 		}
 	}
 	w.metrics.sealed.WithLabelValues("own").Inc()

@@ -116,40 +116,51 @@ func (k *keys) hold(batch string, inserts ...*control.KeyedInsert) {
 	k.held[batch] = append(k.held[batch], inserts...)
 }
 
-// flush notes the inserts of a batch in the store. Only then may the batch leave.
-func (k *keys) flush(ctx context.Context, batch string) error {
+// flush notes the inserts of a batch in the store. Only then may the batch leave, without those that flush gives: they are
+// known of another batch. It gives them until the caller says that they are out.
+func (k *keys) flush(ctx context.Context, batch string) (there map[place]control.KeyedInsert, err error) {
 	k.mu.Lock()
 	held := k.held[batch]
 	k.mu.Unlock()
 	if len(held) == 0 {
-		return nil
+		return nil, nil
 	}
-	if err := k.remember(ctx, held...); err != nil {
-		return err
+	if there, err = k.remember(ctx, held...); err != nil {
+		return nil, err
 	}
+	if len(there) == 0 {
+		k.out(batch)
+	}
+	return there, nil
+}
+
+// out forgets the inserts of a batch, which the store knows.
+func (k *keys) out(batch string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.held, batch)
-	for _, in := range held {
-		delete(k.claims, place{in.Destination, in.Key}) // the store knows it
+	for _, in := range k.held[batch] {
+		delete(k.claims, place{in.Destination, in.Key})
 	}
-	return nil
+	delete(k.held, batch)
 }
 
 // rememberAtOnce is how many inserts the store notes at once: others wait for it meanwhile.
 const rememberAtOnce = 5000
 
-func (k *keys) remember(ctx context.Context, inserts ...*control.KeyedInsert) error {
+func (k *keys) remember(ctx context.Context, inserts ...*control.KeyedInsert) (there map[place]control.KeyedInsert, err error) {
+	var known []control.KeyedInsert
 	for some := range slices.Chunk(inserts, rememberAtOnce) {
 		list := make([]control.KeyedInsert, len(some))
 		for i, in := range some {
 			list[i] = *in
 		}
-		if err := k.store.Remember(ctx, list); err != nil {
-			return err
+		more, err := k.store.Remember(ctx, list)
+		if err != nil {
+			return nil, err
 		}
+		known = append(known, more...)
 	}
-	return nil
+	return elsewhere(inserts, known), nil
 }
 
 // pruneEvery is how often old keys are forgotten.

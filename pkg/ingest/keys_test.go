@@ -264,7 +264,7 @@ func TestManyKeysAreFlushed(t *testing.T) {
 	for i := range many {
 		k.hold("batch", &control.KeyedInsert{Destination: "d", Key: control.Digest{byte(i), byte(i >> 8)}})
 	}
-	if err := k.flush(t.Context(), "batch"); err != nil || store.count() != many {
+	if _, err := k.flush(t.Context(), "batch"); err != nil || store.count() != many {
 		t.Errorf("%d keys are remembered, %v, want %d", store.count(), err, many)
 	}
 }

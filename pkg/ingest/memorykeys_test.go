@@ -39,19 +39,22 @@ func (m *memoryKeys) count() int {
 	return len(m.known)
 }
 
-func (m *memoryKeys) Remember(_ context.Context, inserts []control.KeyedInsert) error {
+func (m *memoryKeys) Remember(_ context.Context, inserts []control.KeyedInsert) (elsewhere []control.KeyedInsert, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failRemember != nil {
-		return m.failRemember
+		return nil, m.failRemember
 	}
 	for _, in := range inserts {
 		p := place{in.Destination, in.Key}
-		if _, ok := m.known[p]; !ok {
+		switch known, ok := m.known[p]; {
+		case !ok:
 			m.known[p] = in
+		case known.Batch != in.Batch:
+			elsewhere = append(elsewhere, known)
 		}
 	}
-	return nil
+	return elsewhere, nil
 }
 
 func (m *memoryKeys) Find(_ context.Context, destination string, key control.Digest) (control.KeyedInsert, error) {

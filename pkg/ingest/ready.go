@@ -17,17 +17,30 @@ import (
 // Next waits for a sealed batch and gives it to one caller, who ends with Done or Return. When Run has ended and no
 // batch is left it gives io.EOF. A batch that cannot be read is an error with its Batch set: Return it.
 func (w *Writer) Next(ctx context.Context) (Ready, error) {
-	b, err := w.shelf.take(ctx)
-	if err != nil {
-		return Ready{}, err
+	for {
+		b, err := w.shelf.take(ctx)
+		if err != nil {
+			return Ready{}, err
+		}
+		r := Ready{Batch: b.batch, Destination: b.destination, Table: b.table, Path: b.path}
+		there, err := w.keys.flush(ctx, b.batch)
+		if err != nil {
+			return r, fmt.Errorf("note the idempotency keys of batch %s: %w", b.batch, err)
+		}
+		if len(there) == 0 {
+			return w.readReady(r)
+		}
+		// The batch is one insert's own, as those that are shared were flushed when they were sealed.
+		if err := errors.Join(w.dropOwn(b), w.Done(r)); err != nil {
+			return r, err
+		}
 	}
-	if err := w.keys.flush(ctx, b.batch); err != nil {
-		return Ready{Batch: b.batch, Destination: b.destination, Table: b.table, Path: b.path},
-			fmt.Errorf("note the idempotency keys of batch %s: %w", b.batch, err)
-	}
-	r := Ready{Batch: b.batch, Destination: b.destination, Table: b.table, Path: b.path}
+}
+
+// readReady learns what is known of the rows of a batch that is given out.
+func (w *Writer) readReady(r Ready) (Ready, error) {
 	if err := r.read(); err != nil {
-		return r, fmt.Errorf("read the sealed batch %s: %w", b.batch, err)
+		return r, fmt.Errorf("read the sealed batch %s: %w", r.Batch, err)
 	}
 	return r, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/durable"
 	"github.com/scratchdata/scratchdata/pkg/ndjson"
 	"github.com/scratchdata/scratchdata/pkg/schema"
@@ -109,18 +110,23 @@ func (w *Writer) recoverReady(b sealed) error {
 	if err := durable.SyncDir(filepath.Dir(b.path)); err != nil {
 		return err
 	}
-	if err := w.recoverKeys(b, found); err != nil {
+	there, err := w.recoverKeys(b, found)
+	if err != nil {
 		return err
+	}
+	if len(there) > 0 { // it is all that the batch has
+		return w.dropOwn(b)
 	}
 	w.putUp(b)
 	return nil
 }
 
-// recoverKeys notes the keyed inserts that were found in a batch, before anybody may send them again.
-func (w *Writer) recoverKeys(b sealed, found ndjson.Scanned) error {
+// recoverKeys notes the keyed inserts that were found in a batch, before anybody may send them again, and gives those that
+// are known of another batch.
+func (w *Writer) recoverKeys(b sealed, found ndjson.Scanned) (there map[place]control.KeyedInsert, err error) {
 	list, err := keyedIn(b.destination, b.batch, found.Keyed)
 	if err != nil || len(list) == 0 {
-		return err
+		return nil, err
 	}
 	return w.keys.remember(context.Background(), list...)
 }
@@ -154,8 +160,15 @@ func (w *Writer) recoverOpen(b sealed) error {
 	if err := syncFile(b.path); err != nil {
 		return err
 	}
-	if err := w.recoverKeys(b, found); err != nil { // not before its rows are durable
+	there, err := w.recoverKeys(b, found) // not before its rows are durable
+	if err != nil {
 		return err
+	}
+	if len(there) > 0 {
+		if _, err := w.leaveOut(b, there); err != nil {
+			return err
+		}
+		return w.recoverOpen(b)
 	}
 	if err := errors.Join(s.write(path), durable.Rename(b.path, path)); err != nil {
 		return err

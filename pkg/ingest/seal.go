@@ -144,7 +144,10 @@ func (w *Writer) seal(d dueBatch) {
 	w.files.forget(b)
 	if err == nil {
 		w.keys.hold(b.id, b.takeKeyed()...)
-		err = w.keys.flush(context.Background(), b.id)
+		var changed bool
+		if changed, err = w.leaveOutOpen(context.Background(), b); changed {
+			whole = false // what is left is scanned
+		}
 	}
 	if err == nil {
 		err = w.shelve(b, whole)

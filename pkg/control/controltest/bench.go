@@ -51,7 +51,7 @@ func benchRemember(b *testing.B, s control.Store, n, many int) {
 		inserts[i] = control.KeyedInsert{Destination: "events-eu", Key: d, Body: d, Receipt: "01J8ZQ4T3Y5V6W7X8Y9Z0A1B2C",
 			Batch: "01J8ZQ4T3Y5V6W7X8Y9Z0A1B2D", Rows: 1, Made: time.Now()}
 	}
-	if err := s.Keys().Remember(b.Context(), inserts); err != nil {
+	if _, err := s.Keys().Remember(b.Context(), inserts); err != nil {
 		b.Fatal(err)
 	}
 }

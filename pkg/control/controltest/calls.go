@@ -32,6 +32,7 @@ func Calls(ctx context.Context, s control.Store) map[string]error {
 	_, progress := s.Jobs().Save(ctx, control.Job{ID: "a"})
 	_, canceled := s.Jobs().Cancel(ctx, "1", "a", time.Now())
 	_, staged := s.Staged().List(ctx, "a")
+	_, remembered := s.Keys().Remember(ctx, []control.KeyedInsert{{Receipt: "a"}})
 	return map[string]error{
 		"Shipped": s.Batches().Shipped(ctx, b),
 		"Attempt": attempt, "Find": find, "Pending": pending, "List": list,
@@ -43,7 +44,7 @@ func Calls(ctx context.Context, s control.Store) map[string]error {
 		"Prune":         s.Prune(ctx, time.Now()),
 		"Note":          s.Columns().Note(ctx, []control.Column{{Name: "a"}}),
 		"List columns":  noted,
-		"Remember":      s.Keys().Remember(ctx, []control.KeyedInsert{{Receipt: "a"}}),
+		"Remember":      remembered,
 		"Find key":      key,
 		"Forget keys":   left,
 		"Add share":     s.Shares().Add(ctx, control.Share{ID: "a"}),

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ func keyPromises() []promise {
 		{"Remember of no inserts is not an error", checkRememberNone},
 		{"Remember of an ended context notes nothing", checkKeysEnded},
 		{"One whose key is known already is left as it was", checkRememberKnown},
+		{"Those that are known of another batch are given as they are known", checkRememberElsewhere},
 		{"One whose key comes twice at once is the first", checkRememberTwice},
 		{"The same key of two destinations is two", checkRememberDestinations},
 		{"RowIDs are kept whole and in order", checkRowIDs},
@@ -67,7 +69,7 @@ func checkRememberAll(t *testing.T, s control.Store) {
 		inserts := someInserts(fmt.Sprint("round ", n), many)
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if err := s.Keys().Remember(t.Context(), inserts); err != nil {
+			if _, err := s.Keys().Remember(t.Context(), inserts); err != nil {
 				t.Errorf("remember: %v", err)
 			}
 		})
@@ -90,7 +92,7 @@ func checkRememberAll(t *testing.T, s control.Store) {
 
 func checkRememberNone(t *testing.T, s control.Store) {
 	remember(t, s)
-	if err := s.Keys().Remember(t.Context(), []control.KeyedInsert{}); err != nil {
+	if _, err := s.Keys().Remember(t.Context(), []control.KeyedInsert{}); err != nil {
 		t.Errorf("remember: %v", err)
 	}
 	wantLeft(t, s, control.KeysLeft{})
@@ -101,7 +103,7 @@ func checkKeysEnded(t *testing.T, s control.Store) {
 	remember(t, s, known)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Keys().Remember(ended, []control.KeyedInsert{other}); !errors.Is(err, context.Canceled) {
+	if _, err := s.Keys().Remember(ended, []control.KeyedInsert{other}); !errors.Is(err, context.Canceled) {
 		t.Errorf("remember: got %v, want context canceled", err)
 	}
 	if _, err := s.Keys().Find(ended, known.Destination, known.Key); !errors.Is(err, context.Canceled) {
@@ -125,6 +127,40 @@ func checkRememberKnown(t *testing.T, s control.Store) {
 		remember(t, s, again, b) // b is remembered at the first
 		wantInserts(t, s, a, b)
 		wantLeft(t, s, control.KeysLeft{Count: 2, Oldest: a.Made})
+	}
+}
+
+func checkRememberElsewhere(t *testing.T, s control.Store) {
+	known := someInserts("k", 120)
+	for i := range known {
+		known[i].Batch, known[i].RowIDs = "first", []string{"1", "2"}
+	}
+	if got, err := s.Keys().Remember(t.Context(), known); err != nil || len(got) > 0 {
+		t.Errorf("got %d inserts and %v, want none: they were not known", len(got), err)
+	}
+	if got, err := s.Keys().Remember(t.Context(), known); err != nil || len(got) > 0 {
+		t.Errorf("got %d inserts and %v, want none: they are of the same batch", len(got), err)
+	}
+	again := append(someInserts("fresh", 60), known...)
+	for i := range again {
+		again[i].Batch, again[i].Body = "second", digest("other")
+	}
+	for range 2 {
+		got, err := s.Keys().Remember(t.Context(), again)
+		if err != nil || len(got) != len(known) {
+			t.Fatalf("got %d inserts and %v, want %d", len(got), err, len(known))
+		}
+		texts := func(list []control.KeyedInsert) []string {
+			out := make([]string, len(list))
+			for i, k := range list {
+				out[i] = insertText(k)
+			}
+			slices.Sort(out)
+			return out
+		}
+		if !slices.Equal(texts(got), texts(known)) {
+			t.Errorf("got other inserts than are known, as %.200s", insertText(got[0]))
+		}
 	}
 }
 
@@ -211,7 +247,7 @@ func checkKeysConcurrent(t *testing.T, s control.Store) {
 			shared, own := insert(fmt.Sprint("shared ", n), 0), insert(fmt.Sprint(n, " of ", w), 0)
 			shared.Receipt = fmt.Sprint("receipt of ", w)
 			wg.Go(func() {
-				err := s.Keys().Remember(t.Context(), []control.KeyedInsert{own, shared})
+				_, err := s.Keys().Remember(t.Context(), []control.KeyedInsert{own, shared})
 				got, ferr := s.Keys().Find(t.Context(), shared.Destination, shared.Key)
 				if err := errors.Join(err, ferr); err != nil {
 					t.Errorf("remember: %v", err)
@@ -268,7 +304,7 @@ func someInserts(name string, n int) []control.KeyedInsert {
 
 func remember(t *testing.T, s control.Store, inserts ...control.KeyedInsert) {
 	t.Helper()
-	if err := s.Keys().Remember(t.Context(), inserts); err != nil {
+	if _, err := s.Keys().Remember(t.Context(), inserts); err != nil {
 		t.Fatalf("remember: %v", err)
 	}
 }

@@ -28,6 +28,11 @@ const (
 			on conflict (destination, key) do nothing returning 1)
 		update keyed_total set n = n + (select count(*) from added) where exists (select from added)`
 	findKey = `select body, receipt, batch, row_count, row_ids, made from keyed_inserts where destination = $1 and key = $2`
+	// keysElsewhere runs after rememberKeys: by then whoever was first is known.
+	keysElsewhere = `select k.body, k.receipt, k.batch, k.row_count, k.row_ids, k.made, k.destination, k.key from keyed_inserts k
+		join (select distinct * from unnest($1::bytea[], $2::bytea[], $3::bytea[])) as i(destination, key, batch)
+			on i.destination = k.destination and i.key = k.key
+		where i.batch <> k.batch`
 
 	lockTotal = `select n from keyed_total for update`
 	forgetOf  = `with gone as (delete from keyed_inserts where ctid = any(array(select ctid from keyed_inserts `
@@ -42,9 +47,9 @@ const (
 type keys struct{ s *store }
 
 // Remember implements control.Keys. It adds the inserts in the order of their keys, so that no two calls wait for each other.
-func (v keys) Remember(ctx context.Context, inserts []control.KeyedInsert) error {
+func (v keys) Remember(ctx context.Context, inserts []control.KeyedInsert) (elsewhere []control.KeyedInsert, err error) {
 	if len(inserts) == 0 {
-		return nil
+		return nil, nil
 	}
 	n := len(inserts)
 	destinations, receipts, batches := make([]text, n), make([]text, n), make([]text, n)
@@ -57,9 +62,13 @@ func (v keys) Remember(ctx context.Context, inserts []control.KeyedInsert) error
 		rows[to], made[to] = int64(k.Rows), k.Made
 	}
 	if _, err := v.s.exec(ctx, rememberKeys, destinations, digests, bodies, receipts, batches, rows, ids, made); err != nil {
-		return v.s.failed("remember inserts by their keys", err)
+		return nil, v.s.failed("remember inserts by their keys", err)
 	}
-	return nil
+	elsewhere, err = many(ctx, v.s, scanPlacedKey, keysElsewhere, destinations, digests, batches)
+	if err != nil {
+		return nil, v.s.failed("look for inserts under the same keys", err)
+	}
+	return elsewhere, nil
 }
 
 // byKey gives the order of the inserts by their keys, those of the same key as they come.
@@ -96,6 +105,19 @@ func scanKey(row pgx.CollectableRow) (k control.KeyedInsert, err error) {
 		return k, err
 	}
 	copy(k.Body[:], body)
+	k.RowIDs, err = idlist.Unpack(ids)
+	return k, err
+}
+
+// scanPlacedKey is scanKey with the insert's destination and key behind it.
+func scanPlacedKey(row pgx.CollectableRow) (k control.KeyedInsert, err error) {
+	var body, ids, key []byte
+	err = row.Scan(&body, (*text)(&k.Receipt), (*text)(&k.Batch), &k.Rows, &ids, &k.Made, (*text)(&k.Destination), &key)
+	if err != nil {
+		return k, err
+	}
+	copy(k.Body[:], body)
+	copy(k.Key[:], key)
 	k.RowIDs, err = idlist.Unpack(ids)
 	return k, err
 }

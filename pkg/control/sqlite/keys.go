@@ -23,13 +23,16 @@ const forgetAtOnce = 1000
 type keys struct{ s *store }
 
 // Remember implements control.Keys.
-func (v keys) Remember(ctx context.Context, inserts []control.KeyedInsert) error {
+func (v keys) Remember(ctx context.Context, inserts []control.KeyedInsert) (elsewhere []control.KeyedInsert, err error) {
 	if len(inserts) == 0 {
-		return nil
+		return nil, nil
 	}
 	order := byKey(inserts)
-	err := v.s.inTx(ctx, v.s.synced, func(ctx context.Context, tx *sql.Tx) error {
+	err = v.s.inTx(ctx, v.s.synced, func(ctx context.Context, tx *sql.Tx) error {
 		added, err := v.insert(ctx, tx, inserts, order)
+		if err == nil && added < int64(len(inserts)) {
+			elsewhere, err = v.elsewhere(ctx, tx, inserts)
+		}
 		if err != nil || added == 0 {
 			return err
 		}
@@ -37,9 +40,24 @@ func (v keys) Remember(ctx context.Context, inserts []control.KeyedInsert) error
 		return err
 	})
 	if err != nil {
-		return v.s.failed("remember inserts by their keys", err)
+		return nil, v.s.failed("remember inserts by their keys", err)
 	}
-	return nil
+	return elsewhere, nil
+}
+
+// elsewhere finds those of the inserts that are known of another batch.
+func (v keys) elsewhere(ctx context.Context, tx *sql.Tx, inserts []control.KeyedInsert) (list []control.KeyedInsert, err error) {
+	find := tx.StmtContext(ctx, v.s.stmts.knownKey.Stmt)
+	for _, in := range inserts {
+		k, err := scanKey(find.QueryRowContext(ctx, in.Destination, in.Key[:]), in.Destination, in.Key)
+		if err != nil {
+			return nil, err
+		}
+		if k.Batch != in.Batch {
+			list = append(list, k)
+		}
+	}
+	return list, nil
 }
 
 // insert adds the inserts in the order given by their indexes, but for those that are known, and gives how many it added.
@@ -90,23 +108,29 @@ func appendValues(args []any, k *control.KeyedInsert) []any {
 
 // Find implements control.Keys.
 func (v keys) Find(ctx context.Context, destination string, key control.Digest) (control.KeyedInsert, error) {
-	k := control.KeyedInsert{Destination: destination, Key: key}
-	var body, ids []byte
-	var made int64
-	err := v.s.stmts.findKey.QueryRowContext(ctx, destination, key[:]).Scan(&body, &k.Receipt, &k.Batch, &k.Rows, &ids, &made)
+	k, err := scanKey(v.s.stmts.findKey.QueryRowContext(ctx, destination, key[:]), destination, key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return control.KeyedInsert{}, fault.New(fault.NotFound, "unknown_key", "no insert of destination %.40q has the key %x",
 			destination, key)
-	}
-	if err == nil {
-		copy(k.Body[:], body)
-		k.Made = time.UnixMicro(made).UTC()
-		k.RowIDs, err = idlist.Unpack(ids)
 	}
 	if err != nil {
 		return control.KeyedInsert{}, v.s.failed("find insert by its key", err)
 	}
 	return k, nil
+}
+
+// scanKey reads what is known of a key.
+func scanKey(row row, destination string, key control.Digest) (k control.KeyedInsert, err error) {
+	k.Destination, k.Key = destination, key
+	var body, ids []byte
+	var made int64
+	if err := row.Scan(&body, &k.Receipt, &k.Batch, &k.Rows, &ids, &made); err != nil {
+		return control.KeyedInsert{}, err
+	}
+	copy(k.Body[:], body)
+	k.Made = time.UnixMicro(made).UTC()
+	k.RowIDs, err = idlist.Unpack(ids)
+	return k, err
 }
 
 // Forget implements control.Keys.

@@ -36,7 +36,7 @@ func keyedInserts(from, n int) []control.KeyedInsert {
 
 func remember(t testing.TB, s *store, inserts []control.KeyedInsert) {
 	t.Helper()
-	if err := s.Keys().Remember(t.Context(), inserts); err != nil {
+	if _, err := s.Keys().Remember(t.Context(), inserts); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -58,7 +58,7 @@ func TestRememberIsAllOrNone(t *testing.T) {
 		for _, bad := range []int{0, n / 2, n - 1} {
 			inserts := keyedInserts(0, n)
 			inserts[bad].Receipt = "bad"
-			if err := s.Keys().Remember(t.Context(), inserts); err == nil || !strings.Contains(err.Error(), "broken") {
+			if _, err := s.Keys().Remember(t.Context(), inserts); err == nil || !strings.Contains(err.Error(), "broken") {
 				t.Errorf("number %d of %d: got %v, want an error", bad, n, err)
 			}
 			wantTotal(t, s, 0)
@@ -75,7 +75,7 @@ func TestTotalOfManyStores(t *testing.T) {
 	for i, s := range stores {
 		wg.Go(func() {
 			for r := range rounds {
-				err := s.Keys().Remember(t.Context(), keyedInserts((i+r)*each, each)) // most of them twice
+				_, err := s.Keys().Remember(t.Context(), keyedInserts((i+r)*each, each)) // most of them twice
 				if err != nil {
 					t.Errorf("store %d: remember: %v", i, err)
 				}

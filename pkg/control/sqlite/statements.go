@@ -27,6 +27,7 @@ type statements struct {
 	noted statement // read
 
 	remember, rememberMany, more   statement // synced
+	knownKey                       statement // synced: in the transaction of remember
 	forgetBefore, forgetOver, less statement // fast
 	findKey, keysLeft              statement // read
 
@@ -126,6 +127,7 @@ func (s *store) ofKeys() []prepared {
 		return `insert into keyed_inserts (destination, key, body, receipt, batch, row_count, row_ids, made)
 			values ` + rows + ` on conflict (destination, key) do nothing`
 	}
+	const find = `select body, receipt, batch, row_count, row_ids, made from keyed_inserts where destination = ? and key = ?`
 	return []prepared{
 		{&s.stmts.remember, s.synced, remember(row)},
 		{&s.stmts.rememberMany, s.synced, remember(strings.Repeat(row+`, `, rememberAtOnce-1) + row)},
@@ -135,8 +137,8 @@ func (s *store) ofKeys() []prepared {
 		{&s.stmts.forgetOver, s.fast, `delete from keyed_inserts where rowid in
 			(select rowid from keyed_inserts order by made limit max(0, min((select n from keyed_total) - ?, ?)))`},
 		{&s.stmts.less, s.fast, `update keyed_total set n = n - ?`},
-		{&s.stmts.findKey, s.read, `select body, receipt, batch, row_count, row_ids, made from keyed_inserts
-			where destination = ? and key = ?`},
+		{&s.stmts.findKey, s.read, find},
+		{&s.stmts.knownKey, s.synced, find},
 		{&s.stmts.keysLeft, s.read, `select n, (select min(made) from keyed_inserts) from keyed_total`},
 	}
 }

@@ -93,8 +93,12 @@ type faultyKeys struct {
 	s *Script
 }
 
-func (f faultyKeys) Remember(ctx context.Context, inserts []control.KeyedInsert) error {
-	return f.s.Do(OpRemember, func() error { return f.Keys.Remember(ctx, inserts) })
+func (f faultyKeys) Remember(ctx context.Context, inserts []control.KeyedInsert) (elsewhere []control.KeyedInsert, err error) {
+	err = f.s.Do(OpRemember, func() error {
+		elsewhere, err = f.Keys.Remember(ctx, inserts)
+		return err
+	})
+	return elsewhere, err
 }
 
 type faultyJobs struct {
