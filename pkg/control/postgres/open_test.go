@@ -103,7 +103,7 @@ func TestOpenMigratesOnce(t *testing.T) {
 			t.Errorf("got %d migrations, want %d in all:\n%s", got, len(steps), out.String())
 		}
 	}
-	if strings.Contains(out.String(), "pw") {
+	if strings.Contains(out.String(), ":pw") {
 		t.Errorf("the log has the password:\n%s", out.String())
 	}
 }
@@ -229,7 +229,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 				t.Errorf("got %v, want an error that says %q", err, tt.want)
 			}
 			for _, text := range []string{err.Error(), out.String()} {
-				if strings.Contains(text, "hunter2") || strings.Contains(text, "pw") {
+				if strings.Contains(text, "hunter2") || strings.Contains(text, ":pw") {
 					t.Errorf("the password is in %q", text)
 				}
 			}

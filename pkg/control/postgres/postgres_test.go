@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/secret"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
+
+func TestMain(m *testing.M) { os.Exit(servertest.SharePostgres(m)) }
 
 func settings(dsn string) Config {
 	c := DefaultConfig()
