@@ -106,7 +106,7 @@ func (p *plant) open() {
 	p.t.Helper()
 	p.stores.Open(p.t)
 	dests := destination.NewSet(destination.ByID{"1": p.from, "2": p.to})
-	runner := query.New(query.Limits{}, dests, quiet(), query.NewMetrics(prometheus.NewRegistry()))
+	runner := query.New(query.Limits{}, nil, dests, quiet(), query.NewMetrics(prometheus.NewRegistry()))
 	may := func(source, _ string) bool { return source != "nobody" }
 	p.copies = New(dests, p.stores.Control.Jobs(), runner, may, quiet())
 }

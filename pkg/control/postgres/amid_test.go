@@ -158,7 +158,10 @@ func TestRememberIsInOrder(t *testing.T) {
 		return step{`insert into keyed_inserts values ('events-eu', $1, $1, 'other', '', 0, null, 'epoch')`, []any{k.Key[:]}}
 	}
 	total := step{sql: `update keyed_total set n = n + 2`}
-	amid(t, stores[1], []step{total, put(first)}, func() error { return stores[0].Keys().Remember(t.Context(), inserts) }, put(last))
+	amid(t, stores[1], []step{total, put(first)}, func() error {
+		_, err := stores[0].Keys().Remember(t.Context(), inserts)
+		return err
+	}, put(last))
 	wantTotal(t, stores[0], 2)
 	if k, err := stores[0].Keys().Find(t.Context(), last.Destination, last.Key); err != nil || k.Receipt != "other" {
 		t.Errorf("got receipt %q and %v, want that of who was first", k.Receipt, err)

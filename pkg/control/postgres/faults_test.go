@@ -160,10 +160,12 @@ func keyMutations() []mutation {
 			}
 		}},
 		{name: "remember", check: total(1), call: func(ctx context.Context, s control.Store) error {
-			return s.Keys().Remember(ctx, []control.KeyedInsert{insert})
+			_, err := s.Keys().Remember(ctx, []control.KeyedInsert{insert})
+			return err
 		}},
 		{name: "forget keys", said: wire(at()), before: func(t *testing.T, s *store) {
-			must(t, s.Keys().Remember(t.Context(), []control.KeyedInsert{insert}))
+			_, err := s.Keys().Remember(t.Context(), []control.KeyedInsert{insert})
+			must(t, err)
 		}, check: total(0), call: func(ctx context.Context, s control.Store) error {
 			_, err := s.Keys().Forget(ctx, at(), 10)
 			return err

@@ -64,7 +64,7 @@ func (v keys) Remember(ctx context.Context, inserts []control.KeyedInsert) (else
 	if _, err := v.s.exec(ctx, rememberKeys, destinations, digests, bodies, receipts, batches, rows, ids, made); err != nil {
 		return nil, v.s.failed("remember inserts by their keys", err)
 	}
-	elsewhere, err = many(ctx, v.s, scanPlacedKey, keysElsewhere, destinations, digests, batches)
+	elsewhere, err = listOf(ctx, v.s, scanPlacedKey, keysElsewhere, destinations, digests, batches)
 	if err != nil {
 		return nil, v.s.failed("look for inserts under the same keys", err)
 	}

@@ -25,7 +25,7 @@ func keyedInserts(from, n int) []control.KeyedInsert {
 
 func remember(t testing.TB, s *store, inserts []control.KeyedInsert) {
 	t.Helper()
-	if err := s.Keys().Remember(t.Context(), inserts); err != nil {
+	if _, err := s.Keys().Remember(t.Context(), inserts); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -55,7 +55,7 @@ func TestRememberIsAllOrNone(t *testing.T) {
 		for _, bad := range []int{0, n / 2, n - 1} {
 			inserts := keyedInserts(0, n)
 			inserts[bad].Receipt = "bad"
-			if err := s.Keys().Remember(t.Context(), inserts); err == nil || !strings.Contains(err.Error(), "broken") {
+			if _, err := s.Keys().Remember(t.Context(), inserts); err == nil || !strings.Contains(err.Error(), "broken") {
 				t.Errorf("number %d of %d: got %v, want an error", bad, n, err)
 			}
 			wantTotal(t, s, 0)

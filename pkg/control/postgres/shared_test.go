@@ -181,7 +181,7 @@ func TestTotalOfManyServers(t *testing.T) {
 					if w > 0 {
 						slices.Reverse(inserts)
 					}
-					if err := s.Keys().Remember(t.Context(), inserts); err != nil {
+					if _, err := s.Keys().Remember(t.Context(), inserts); err != nil {
 						t.Errorf("store %d: remember: %v", i, err)
 					}
 					if _, err := s.Keys().Forget(t.Context(), time.UnixMicro(0), 2*each); err != nil {
