@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/blobstore"
+	"github.com/scratchdata/scratchdata/pkg/blobstore/blobstoretest"
 	"github.com/scratchdata/scratchdata/pkg/blobstore/local"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
@@ -26,7 +27,7 @@ func BenchmarkStore(b *testing.B) {
 			b.SetBytes(size)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := s.store.Put(b.Context(), "1/a", &pattern{size: size}); err != nil {
+				if err := s.store.Put(b.Context(), "1/a", &blobstoretest.Pattern{Size: size}); err != nil {
 					b.Fatal(err)
 				}
 			}

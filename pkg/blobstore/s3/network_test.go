@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/scratchdata/scratchdata/pkg/blobstore/blobstoretest"
 	"github.com/scratchdata/scratchdata/pkg/blobstore/transfer"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
@@ -34,7 +35,7 @@ func throughProxy(t *testing.T, server *servertest.S3Server) (far, direct *store
 // A call whose connection is cut is made again by the client, which finds the answer, or does what was not done.
 func TestACutConnection(t *testing.T) {
 	put := func(size int64) func(context.Context, *store) error {
-		return func(ctx context.Context, s *store) error { return s.Put(ctx, "1/a", &pattern{size: size}) }
+		return func(ctx context.Context, s *store) error { return s.Put(ctx, "1/a", &blobstoretest.Pattern{Size: size}) }
 	}
 	remove := func(ctx context.Context, s *store) error { return s.Delete(ctx, "1/a") }
 	const large = 20 << 20
@@ -64,7 +65,7 @@ func TestACutConnection(t *testing.T) {
 				}
 				<-met
 				if tt.size >= 0 {
-					wantPattern(t, direct, "1/a", tt.size)
+					blobstoretest.WantPattern(t, direct, "1/a", tt.size)
 				} else if _, err := direct.Get(t.Context(), "1/a"); !errors.Is(err, fault.NotFound) {
 					t.Errorf("got %v, want fault.NotFound", err)
 				}
@@ -78,23 +79,23 @@ func TestACutConnection(t *testing.T) {
 func TestALostAnswerAboutTheJoinedParts(t *testing.T) {
 	far, direct, p := throughProxy(t, servertest.S3(t))
 	met := p.CutAfter("<CompleteMultipartUpload")
-	err := far.Put(t.Context(), "1/a", &pattern{size: 20 << 20})
+	err := far.Put(t.Context(), "1/a", &blobstoretest.Pattern{Size: 20 << 20})
 	<-met
 	if err != nil && fault.Of(err) != fault.Internal {
 		t.Errorf("got %v, want an error to try again, or none", err)
 	}
-	wantPattern(t, direct, "1/a", 20<<20)
-	if err := far.Put(t.Context(), "1/a", &pattern{size: 20 << 20}); err != nil {
+	blobstoretest.WantPattern(t, direct, "1/a", 20<<20)
+	if err := far.Put(t.Context(), "1/a", &blobstoretest.Pattern{Size: 20 << 20}); err != nil {
 		t.Error(err)
 	}
-	wantPattern(t, direct, "1/a", 20<<20)
+	blobstoretest.WantPattern(t, direct, "1/a", 20<<20)
 	wantNoUploads(t, direct, "1/a")
 }
 
 func TestACutDownloadIsAnError(t *testing.T) {
 	far, direct, p := throughProxy(t, servertest.S3(t))
 	const size = 30 << 20
-	if err := direct.Put(t.Context(), "1/a", &pattern{size: size}); err != nil {
+	if err := direct.Put(t.Context(), "1/a", &blobstoretest.Pattern{Size: size}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := far.Get(t.Context(), "1/a")
@@ -116,12 +117,12 @@ func TestACutDownloadIsAnError(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
-	wantPattern(t, far, "1/a", size)
+	blobstoretest.WantPattern(t, far, "1/a", size)
 }
 
 func TestASilentNetwork(t *testing.T) {
 	far, direct, p := throughProxy(t, servertest.S3(t))
-	if err := direct.Put(t.Context(), "1/a", &pattern{size: 30 << 20}); err != nil {
+	if err := direct.Put(t.Context(), "1/a", &blobstoretest.Pattern{Size: 30 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	far.stall = time.Second // of a download that begins before
@@ -131,7 +132,7 @@ func TestASilentNetwork(t *testing.T) {
 	}
 	calls := map[string]func(context.Context) error{
 		"put":          func(ctx context.Context) error { return far.Put(ctx, "1/b", strings.NewReader("rows")) },
-		"put in parts": func(ctx context.Context) error { return far.Put(ctx, "1/b", &pattern{size: 20 << 20}) },
+		"put in parts": func(ctx context.Context) error { return far.Put(ctx, "1/b", &blobstoretest.Pattern{Size: 20 << 20}) },
 		"get": func(ctx context.Context) error {
 			_, err := far.Get(ctx, "1/a")
 			return err
@@ -161,7 +162,7 @@ func TestASilentNetwork(t *testing.T) {
 	}
 	p.Release()
 	far.stall = stallTimeout
-	wantPattern(t, far, "1/a", 30<<20)
+	blobstoretest.WantPattern(t, far, "1/a", 30<<20)
 }
 
 func TestTheServerRestarts(t *testing.T) {
@@ -214,10 +215,10 @@ func TestStoresThatKnowNoChecksumsButMD5(t *testing.T) {
 	c.Endpoint = front.URL
 	s := open(t, c)
 	for _, size := range []int64{1000, 20 << 20} {
-		if err := s.Put(t.Context(), "1/a", &pattern{size: size}); err != nil {
+		if err := s.Put(t.Context(), "1/a", &blobstoretest.Pattern{Size: size}); err != nil {
 			t.Fatal(err)
 		}
-		wantPattern(t, s, "1/a", size)
+		blobstoretest.WantPattern(t, s, "1/a", size)
 	}
 	if err := s.Delete(t.Context(), "1/a"); err != nil {
 		t.Error(err)

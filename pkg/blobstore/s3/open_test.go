@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/scratchdata/scratchdata/pkg/blobstore/blobstoretest"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
@@ -155,11 +156,11 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	s := open(t, c)
 	for range 3 {
-		if err := s.Put(t.Context(), "1/a", &pattern{size: 20 << 20}); err != nil {
+		if err := s.Put(t.Context(), "1/a", &blobstoretest.Pattern{Size: 20 << 20}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	wantPattern(t, s, "1/a", 20<<20)
+	blobstoretest.WantPattern(t, s, "1/a", 20<<20)
 	if r, err := s.Get(t.Context(), "1/a"); err != nil { // one that is closed before its end
 		t.Error(err)
 	} else if err := r.Close(); err != nil {

@@ -1,73 +1,28 @@
 package s3
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/iotest"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/scratchdata/scratchdata/pkg/blobstore/blobstoretest"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
-
-// block is what a pattern repeats. Its length is a prime, so that no two parts are alike.
-var block = func() []byte {
-	b := make([]byte, 65_537)
-	_, _ = rand.NewChaCha8([32]byte{}).Read(b) // never fails
-	return b
-}()
-
-// pattern gives size bytes, and holds none of them. It calls at before each read.
-type pattern struct {
-	size, given int64
-	at          func(given int64)
-}
-
-func (p *pattern) Read(b []byte) (int, error) {
-	if p.at != nil {
-		p.at(p.given)
-	}
-	if p.given == p.size {
-		return 0, io.EOF
-	}
-	from := block[p.given%int64(len(block)):]
-	n := copy(b, from[:min(int64(len(from)), p.size-p.given)])
-	p.given += int64(n)
-	return n, nil
-}
 
 func TestLargeBlobsGoInPartsOfBoundedMemory(t *testing.T) {
 	onBoth(t, func(t *testing.T, c Config) {
 		s := open(t, c)
+		const size = 80 << 20
 		// Twice a part is left for what is no longer in use: the race detector throws buffers away.
-		const size, bound = 80 << 20, (atOnce + 1 + 2) * partSize
-		defer debug.SetGCPercent(debug.SetGCPercent(10)) // so that what is counted is in use
-		var before runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		peak := before.HeapAlloc
-		see := func(int64) {
-			var now runtime.MemStats
-			runtime.ReadMemStats(&now)
-			peak = max(peak, now.HeapAlloc)
-		}
-		if err := s.Put(t.Context(), "1/large", &pattern{size: size, at: see}); err != nil {
-			t.Fatal(err)
-		}
-		if grown := peak - before.HeapAlloc; grown > bound {
-			t.Errorf("the heap grew by %d KiB for a blob of %d KiB, want %d KiB at most", grown>>10, size>>10, bound>>10)
-		}
-		wantPattern(t, s, "1/large", size)
+		blobstoretest.WantBounded(t, s, "1/large", size, (atOnce+1+2)*partSize)
+		blobstoretest.WantPattern(t, s, "1/large", size)
 		wantNoUploads(t, s, "1/large")
 	})
 }
@@ -78,12 +33,12 @@ func TestSizesAtTheBorders(t *testing.T) {
 		s := open(t, c)
 		for _, size := range []int64{partSize - 1, partSize, partSize + 1, 2 * partSize} {
 			for name, r := range map[string]io.Reader{
-				"whole reads": &pattern{size: size}, "the end with the last bytes": iotest.DataErrReader(&pattern{size: size}),
+				"whole reads": &blobstoretest.Pattern{Size: size}, "the end with the last bytes": iotest.DataErrReader(&blobstoretest.Pattern{Size: size}),
 			} {
 				if err := s.Put(t.Context(), "1/a", r); err != nil {
 					t.Fatalf("%d bytes, %s: %v", size, name, err)
 				}
-				wantPattern(t, s, "1/a", size)
+				blobstoretest.WantPattern(t, s, "1/a", size)
 			}
 		}
 		wantNoUploads(t, s, "1/a")
@@ -102,16 +57,16 @@ func TestAFailedUploadLeavesNoParts(t *testing.T) {
 			return s.Put(ctx, "1/a", iotest.ErrReader(broken))
 		}, broken},
 		{"the reader fails in the third part", func(ctx context.Context, _ func(), s *store, _ *servertest.Proxy) error {
-			return s.Put(ctx, "1/a", io.MultiReader(&pattern{size: 20 << 20}, iotest.ErrReader(broken)))
+			return s.Put(ctx, "1/a", io.MultiReader(&blobstoretest.Pattern{Size: 20 << 20}, iotest.ErrReader(broken)))
 		}, broken},
 		{"the reader's own source is cut", func(ctx context.Context, _ func(), s *store, _ *servertest.Proxy) error {
-			return s.Put(ctx, "1/a", io.MultiReader(&pattern{size: 20 << 20}, iotest.ErrReader(io.ErrUnexpectedEOF)))
+			return s.Put(ctx, "1/a", io.MultiReader(&blobstoretest.Pattern{Size: 20 << 20}, iotest.ErrReader(io.ErrUnexpectedEOF)))
 		}, io.ErrUnexpectedEOF},
 		{"a small one is cut", func(ctx context.Context, _ func(), s *store, _ *servertest.Proxy) error {
 			return s.Put(ctx, "1/a", io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF)))
 		}, io.ErrUnexpectedEOF},
 		{"ctx ends in the third part", func(ctx context.Context, cancel func(), s *store, _ *servertest.Proxy) error {
-			return s.Put(ctx, "1/a", &pattern{size: 30 << 20, at: func(given int64) {
+			return s.Put(ctx, "1/a", &blobstoretest.Pattern{Size: 30 << 20, At: func(given int64) {
 				if given > 17<<20 {
 					cancel()
 				}
@@ -121,13 +76,13 @@ func TestAFailedUploadLeavesNoParts(t *testing.T) {
 			for range 3 { // as often as the client tries
 				p.CutBefore("partNumber=3")
 			}
-			return s.Put(ctx, "1/a", &pattern{size: 30 << 20})
+			return s.Put(ctx, "1/a", &blobstoretest.Pattern{Size: 30 << 20})
 		}, nil},
 		{"the parts cannot be joined", func(ctx context.Context, _ func(), s *store, p *servertest.Proxy) error {
 			for range 3 {
 				p.CutBefore("<CompleteMultipartUpload")
 			}
-			return s.Put(ctx, "1/a", &pattern{size: 20 << 20})
+			return s.Put(ctx, "1/a", &blobstoretest.Pattern{Size: 20 << 20})
 		}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -195,25 +150,6 @@ func content(t *testing.T, s *store, key string) string {
 		t.Fatal(err)
 	}
 	return string(b)
-}
-
-func wantPattern(t *testing.T, s *store, key string, size int64) {
-	t.Helper()
-	r, err := s.Get(t.Context(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, want := sha256.New(), sha256.New()
-	n, err := io.Copy(got, r)
-	if err := errors.Join(err, r.Close()); err != nil || n != size {
-		t.Errorf("got %d bytes and %v, want %d", n, err, size)
-	}
-	if _, err := io.Copy(want, &pattern{size: size}); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Sum(nil), want.Sum(nil)) {
-		t.Errorf("a blob of %d bytes is not what was put", size)
-	}
 }
 
 func wantNoUploads(t *testing.T, s *store, key string) {
