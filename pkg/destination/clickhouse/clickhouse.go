@@ -30,6 +30,8 @@ type Destination struct {
 	ledger    ledgerState
 	loads     keyedLock // by batch id
 
+	pieceBytes int // of a batch's rows in one INSERT
+
 	mu     sync.Mutex
 	calls  sync.WaitGroup // in progress; begun under mu
 	closed bool           // guarded by mu
@@ -45,7 +47,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (destination.Destin
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	d := &Destination{cfg: cfg, log: log, loads: keyedLock{held: map[string]chan struct{}{}}}
+	d := &Destination{cfg: cfg, log: log, loads: keyedLock{held: map[string]chan struct{}{}}, pieceBytes: pieceBytes}
 	hosts := newHosts(cfg.addresses(), cfg.Choose)
 	d.admin = newPool(cfg, hosts, cfg.Username, cfg.Password.Reveal(), "")
 	user, password := cfg.QueryUsername, cfg.QueryPassword

@@ -126,7 +126,7 @@ func (l *loading) all(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	whole := &pieces{in: bufio.NewReaderSize(rows, 256<<10), size: pieceBytes}
+	whole := newPieces(rows, l.d.pieceBytes)
 	for n := 0; whole.next(); n++ {
 		if err := l.piece(ctx, n, whole); err != nil {
 			if errors.Is(err, ndjson.ErrNoRescued) {
@@ -282,6 +282,10 @@ type pieces struct {
 	left int  // of the piece, before the line that is its last
 	end  bool // of the piece
 	err  error
+}
+
+func newPieces(rows io.Reader, size int) *pieces {
+	return &pieces{in: bufio.NewReaderSize(rows, 256<<10), size: size}
 }
 
 // next begins the next piece and reports whether there is one.

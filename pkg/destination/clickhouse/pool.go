@@ -81,7 +81,11 @@ func (p *pool) do(ctx context.Context, r request) error {
 		}
 	}
 	var errs []error
-	for _, host := range p.hosts.order(time.Now()) {
+	tries := p.hosts.order(time.Now())
+	if p.http != nil { // its first connection may be an old one that has ended
+		tries = append(tries, tries[0])
+	}
+	for _, host := range tries {
 		err := p.at(ctx, host, r)
 		if ctx.Err() != nil {
 			return ended(ctx, err)
