@@ -17,6 +17,9 @@ var (
 	errLost     = errors.New("another process works on the copy")
 )
 
+// errLater is why a copy is let be for now: a store that its batches need to get loaded has failed for long.
+var errLater = errors.New("the copy goes on later")
+
 // plan is what whoever claims a copy needs to know of what was done.
 type plan struct {
 	Run  int           `json:"run,omitempty"`  // the claim whose batches the answer is, once it was read
@@ -54,7 +57,7 @@ func (w *Worker) work(ctx context.Context, j control.Job) {
 		err = errCanceled
 	}
 	left := ctx.Err() != nil && err != nil && !errors.Is(err, errCanceled)
-	if !left && !errors.Is(cause, errLost) {
+	if !left && !errors.Is(cause, errLost) && !errors.Is(err, errLater) {
 		err = w.finish(ctx, k, err)
 		left = err != nil && ctx.Err() != nil
 	}

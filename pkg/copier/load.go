@@ -66,6 +66,8 @@ func (w *Worker) loadOne(ctx context.Context, k *keeper, p plan, b control.Stage
 	switch {
 	case errors.Is(err, fault.NotFound):
 		return fault.New(fault.Unprocessable, "batch_dropped", "batch %s could not be loaded, and was dropped", b.ID)
+	case err != nil && fault.Retryable(err):
+		return fmt.Errorf("load batch %s: %w: %w", b.ID, errLater, err)
 	case err != nil:
 		return fmt.Errorf("load batch %s: %w", b.ID, err)
 	case got.State == control.StateDead:
