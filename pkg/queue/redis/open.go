@@ -13,6 +13,7 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/scratchdata/scratchdata/pkg/queue"
@@ -30,6 +31,7 @@ const (
 
 // Open opens the queue; the stream and its group are made when they are missing.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (queue.Queue, error) {
+	logging.Disable() // the library writes to the standard error, for all of the process; its errors say the same
 	r := &redis{cfg: cfg, keys: []string{cfg.Stream, cfg.leases()}, log: log, consumer: consumerName()}
 	var err error
 	if r.scripts, err = loadScripts(); err != nil {
@@ -80,7 +82,7 @@ func (r *redis) connect(ctx context.Context) error {
 		return err
 	}
 	r.warn(ctx)
-	if err := r.tidy(ctx); err != nil {
+	if err := r.tidyNowAndThen(ctx); err != nil {
 		return fmt.Errorf("tidy the queue: %w", err)
 	}
 	return nil

@@ -9,8 +9,9 @@ for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
 	end
 end
 local groups = redis.call('XINFO', 'GROUPS', stream)
-for _, entry in ipairs(redis.call('XRANGE', stream, '-', '+', 'COUNT', 1000)) do
-	if needed(stream, groups, entry[1]) then
+for _ = 1, 1000 do
+	local entry = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+	if not entry or needed(stream, groups, entry[1]) then
 		break
 	end
 	redis.call('XDEL', stream, entry[1])
