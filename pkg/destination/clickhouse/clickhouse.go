@@ -17,6 +17,9 @@ import (
 // openTimeout is how long Open may take.
 const openTimeout = 10 * time.Second
 
+// longStatement is the longest statement of our own, in bytes: one that names every column of a wide table.
+const longStatement = "16777216"
+
 // Destination is a ClickHouse server or cluster.
 type Destination struct {
 	cfg   Config
@@ -50,6 +53,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (destination.Destin
 	d := &Destination{cfg: cfg, log: log, loads: keyedLock{held: map[string]chan struct{}{}}, pieceBytes: pieceBytes}
 	hosts := newHosts(cfg.addresses(), cfg.Choose)
 	d.admin = newPool(cfg, hosts, cfg.Username, cfg.Password.Reveal(), "")
+	d.admin.settings = []setting{{"max_query_size", longStatement}}
 	user, password := cfg.QueryUsername, cfg.QueryPassword
 	if user == "" {
 		user, password = cfg.Username, cfg.Password

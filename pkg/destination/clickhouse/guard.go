@@ -13,7 +13,7 @@ import (
 
 // tableFunctions are those that only compute, or read what the database itself holds.
 var tableFunctions = setOf("numbers", "numbers_mt", "zeros", "zeros_mt", "generateseries", "generate_series", "generaterandom", "values",
-	"null", "view", "format", "primes", "dictionary", "merge", "mergetreeindex", "mergetreeprojection", "mergetreetextindex", "fuzzjson")
+	"null", "view", "primes", "dictionary", "merge", "mergetreeindex", "mergetreeprojection", "mergetreetextindex", "fuzzjson")
 
 // refusedFunctions are table functions that a query must not call, wherever it names them, and scalar functions that do more
 // than compute: those read files, ask other servers, wait, or tell what the server itself is set to.

@@ -29,7 +29,7 @@ func (l *httpLink) close() {} // the client keeps the connections
 func (l *httpLink) do(ctx context.Context, r request) (err error) {
 	var rows *rowsBody
 	if r.input != nil {
-		rows = &rowsBody{input: r.input, packer: compress.NewWriter(compress.LevelZero, compress.LZ4), closed: make(chan struct{})}
+		rows = &rowsBody{first: r.sql + "\n", input: r.input, packer: compress.NewWriter(compress.LevelZero, compress.LZ4), closed: make(chan struct{})}
 		defer func() {
 			<-rows.closed // the client may read on after the answer, and the caller's rows are the caller's again
 			if rows.err != nil {
@@ -65,9 +65,8 @@ func (l *httpLink) post(ctx context.Context, r request, rows *rowsBody) (*http.R
 	}
 	body := io.Reader(strings.NewReader(r.sql))
 	if rows != nil {
-		query.Set("query", r.sql)
 		query.Set("decompress", "1")
-		body = rows
+		body = rows // it has the statement too, which may be too long for a URL
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url+"/?"+query.Encode(), body)
 	if err != nil {
@@ -116,6 +115,9 @@ func exceptionText(text string, code int) string {
 	text = strings.TrimPrefix(strings.TrimSpace(text), "Code: "+strconv.Itoa(code)+". ")
 	if at := strings.LastIndex(text, " (version "); at > 0 {
 		text = text[:at]
+	}
+	if at := strings.LastIndex(text, " ("); at > 0 && strings.HasSuffix(text, ")") && strings.Trim(text[at+2:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == ")" {
+		text = text[:at] // the code's name
 	}
 	return text
 }
@@ -189,6 +191,7 @@ func (t *tailReader) exception(err error) error {
 
 // rowsBody gives blocks as a request's body.
 type rowsBody struct {
+	first  string // what comes before the rows
 	input  func() (*block, error)
 	packer *compress.Writer
 	buffer proto.Buffer
@@ -210,23 +213,36 @@ func (b *rowsBody) Read(p []byte) (int, error) {
 		if b.done {
 			return 0, io.EOF
 		}
-		k, err := b.input()
-		if err != nil {
-			b.err = err
+		if err := b.next(); err != nil {
 			return 0, err
 		}
-		if k == nil || k.rows == 0 {
-			b.done = true
-			continue
-		}
-		b.buffer.Reset()
-		k.encode(&b.buffer, 0)
-		if err := b.packer.Compress(b.buffer.Buf); err != nil {
-			return 0, err
-		}
-		b.rest = b.packer.Data
 	}
 	n := copy(p, b.rest)
 	b.rest = b.rest[n:]
 	return n, nil
+}
+
+// next packs what comes next.
+func (b *rowsBody) next() error {
+	b.buffer.Reset()
+	if b.first != "" {
+		b.buffer.PutRaw([]byte(b.first))
+		b.first = ""
+	} else {
+		k, err := b.input()
+		if err != nil {
+			b.err = err
+			return err
+		}
+		if k == nil || k.rows == 0 {
+			b.done = true
+			return nil
+		}
+		k.encode(&b.buffer, 0)
+	}
+	if err := b.packer.Compress(b.buffer.Buf); err != nil {
+		return err
+	}
+	b.rest = b.packer.Data
+	return nil
 }

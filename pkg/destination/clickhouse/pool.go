@@ -26,6 +26,7 @@ type pool struct {
 	tls                      *tls.Config
 	http                     *http.Client // nil with the native protocol
 	slots                    chan struct{}
+	settings                 []setting // of every statement
 
 	mu     sync.Mutex
 	idle   []*pooled // guarded by mu; the last one was used last
@@ -73,6 +74,7 @@ func (p *pool) do(ctx context.Context, r request) error {
 		return ctx.Err()
 	}
 	defer func() { <-p.slots }()
+	r.settings = append(p.settings[:len(p.settings):len(p.settings)], r.settings...)
 	r, begun := watch(r)
 	for l := p.take(); l != nil; l = p.take() {
 		err := p.use(ctx, l, r)
