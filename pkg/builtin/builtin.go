@@ -18,6 +18,8 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/queue"
 	queuelocal "github.com/scratchdata/scratchdata/pkg/queue/local"
 	queuememory "github.com/scratchdata/scratchdata/pkg/queue/memory"
+	queuepostgres "github.com/scratchdata/scratchdata/pkg/queue/postgres"
+	"github.com/scratchdata/scratchdata/pkg/queue/rabbitmq"
 	"github.com/scratchdata/scratchdata/pkg/registry"
 )
 
@@ -64,7 +66,9 @@ func List(dataDir string) Drivers {
 				c.File = filepath.Join(dataDir, "queue.db")
 				return c
 			}, queuelocal.Open),
-			Memory: registry.Typed(queuememory.DefaultConfig, queuememory.Open),
+			Memory:     registry.Typed(queuememory.DefaultConfig, queuememory.Open),
+			"postgres": registry.Typed(queuepostgres.DefaultConfig, queuepostgres.Open),
+			"rabbitmq": registry.Typed(rabbitmq.DefaultConfig, rabbitmq.Open),
 		},
 		Databases: registry.Drivers[control.Store]{
 			"sqlite": registry.Typed(func() sqlite.Config {

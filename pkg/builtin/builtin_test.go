@@ -74,7 +74,7 @@ func TestCheck(t *testing.T) {
 		{"settings of what has none", "cache:\n  settings: {a: 1}\n", nil,
 			[]string{"line 2: cache.settings: the type memory has no settings"}},
 		{"from the environment", "", []string{"SCRATCH_QUEUE_TYPE=kafka", "SCRATCH_DESTINATIONS_0_SETTINGS_COLOUR=red", "SCRATCH_DATABASE_SETTINGS_FILE="}, []string{
-			`SCRATCH_QUEUE_TYPE: queue.type: "kafka" is not known: it is one of local, memory`,
+			`SCRATCH_QUEUE_TYPE: queue.type: "kafka" is not known: it is one of local, memory, postgres, rabbitmq`,
 			"SCRATCH_DATABASE_SETTINGS_FILE: database.settings.file: ",
 			"SCRATCH_DESTINATIONS_0_SETTINGS_COLOUR: destinations[0].settings: field colour is not a known key",
 		}},
@@ -82,6 +82,11 @@ func TestCheck(t *testing.T) {
 			[]string{"SCRATCH_DESTINATIONS_0_SETTINGS_THREADS: destinations[0].settings.threads: -2 is less than 0"}},
 		{"one file twice", dest + "type: duckdb}\n- {id: 2, type: duckdb, settings: {file: ./data/../data/data.duckdb}}\n", nil,
 			[]string{"line 3: destinations[1].settings.file: "}},
+		{"queues on servers", "queue: {type: rabbitmq, settings: {url: \"amqp://u:p@host\"}}\n", nil, nil},
+		{"queues in databases", "queue: {type: postgres, settings: {dsn: \"postgres://u:p@host/db\"}}\n", nil, nil},
+		{"a queue's own rules", "queue:\n  type: rabbitmq\n  settings:\n    type: stream\n", nil, []string{
+			"line 3: queue.settings.url: must not be empty: amqp://user:password@host:5672/vhost",
+			`line 4: queue.settings.type: "stream" is not quorum or classic`}},
 		{"two files", dest + "type: duckdb}\n- {id: 2, type: duckdb, settings: {file: b}}\n- {id: 3, type: duckdb, settings: {in_memory: true}}\n", nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

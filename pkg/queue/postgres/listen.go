@@ -76,7 +76,7 @@ func (q *postgres) hearOn(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer c.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it holds nothing
+	defer hangUp(c)
 	if _, err := c.Exec(ctx, "listen "+pgx.Identifier{q.channel}.Sanitize()); err != nil {
 		return err
 	}
@@ -87,6 +87,13 @@ func (q *postgres) hearOn(ctx context.Context) (err error) {
 			return err
 		}
 	}
+}
+
+// hangUp closes a connection that holds nothing, without waiting long for the server.
+func hangUp(c *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), relisten)
+	defer cancel()
+	_ = c.Close(ctx)
 }
 
 // channelOf names what is listened to and told: the table, whatever it is called by.

@@ -37,9 +37,6 @@ type postgres struct {
 
 // Open opens the queue in cfg's table, which is made when it is missing. Several processes may use the same table.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (queue.Queue, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, opening)
 	defer cancel()
 	table, err := cfg.table()
@@ -94,7 +91,11 @@ func parseReceipt(text string) (r receipt, err error) {
 
 // micros gives a time as the database counts it, rounded up.
 func micros(d time.Duration) int64 {
-	return int64(max(d, 0)+time.Microsecond-1) / int64(time.Microsecond)
+	n := max(d, 0) / time.Microsecond
+	if d > n*time.Microsecond {
+		n++
+	}
+	return int64(n)
 }
 
 // Send implements queue.Queue.

@@ -35,7 +35,7 @@ func (c Config) Validate() error {
 		errs = append(errs, errors.New("url: is not like amqp://user:password@host:5672/vhost"))
 	}
 	if c.Queue == "" || len(c.Queue) > 255 || strings.HasPrefix(c.Queue, "amq.") {
-		errs = append(errs, fmt.Errorf("queue: %.80q is not a name of 1 to 255 bytes that does not begin with amq.", c.Queue))
+		errs = append(errs, fmt.Errorf("queue: %.80q is not a name of 1 to 255 bytes, or begins with \"amq.\"", c.Queue))
 	}
 	if c.Type != quorum && c.Type != classic {
 		errs = append(errs, fmt.Errorf("type: %.80q is not quorum or classic", c.Type))

@@ -1,7 +1,6 @@
 package rabbitmq
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +26,7 @@ const (
 	basicAck    = "\x00\x3c\x00\x50"
 )
 
-// TestFaults runs each test with a queue of each type, behind a proxy.
+// TestFaults runs most tests with a queue of each type, behind a proxy.
 func TestFaults(t *testing.T) {
 	server := servertest.RabbitMQ(t)
 	u, err := url.Parse(server)
@@ -60,6 +59,8 @@ func TestFaults(t *testing.T) {
 			})
 		}
 	}
+	t.Run("the queue is removed", func(t *testing.T) { checkRemoved(t, server) })
+	t.Run("open says what is wrong", func(t *testing.T) { checkOpenErrors(t, server) })
 }
 
 func checkSendLost(t *testing.T, p *servertest.Proxy, direct, proxied Config) {
@@ -291,8 +292,7 @@ func awaitState(t *testing.T, cfg Config, is func(amqp091.Queue) bool) {
 	})
 }
 
-func TestQueueThatIsRemoved(t *testing.T) {
-	server := servertest.RabbitMQ(t)
+func checkRemoved(t *testing.T, server string) {
 	cfg := newConfig(t, server, quorum)
 	q := newQueue(t, cfg)
 	send(t, q, "lost")
@@ -311,8 +311,7 @@ func TestQueueThatIsRemoved(t *testing.T) {
 	remove(t, q, receive(t, q, long, "b", 1))
 }
 
-func TestOpenSaysWhatIsWrong(t *testing.T) {
-	server := servertest.RabbitMQ(t)
+func checkOpenErrors(t *testing.T, server string) {
 	u, err := url.Parse(server)
 	if err != nil {
 		t.Fatal(err)
@@ -350,59 +349,5 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
-	}
-}
-
-// TestServer has a server of its own, which it stops, kills, and lets run out of disk.
-func TestServer(t *testing.T) {
-	s := servertest.StartRabbitMQ(t)
-	for _, kind := range []string{quorum, classic} {
-		checkRestarts(t, s, kind)
-	}
-	checkNoDisk(t, s)
-}
-
-func checkRestarts(t *testing.T, s *servertest.RabbitMQServer, kind string) {
-	t.Helper()
-	var log bytes.Buffer
-	cfg := Config{URL: secret.String(s.URL()), Queue: kind, Type: kind}
-	q, err := Open(t.Context(), cfg, slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	queuetest.Disturb(t, q, func(more func()) {
-		s.Stop(t)
-		s.Start(t)
-		more()
-		s.Crash(t)
-		s.Start(t)
-	})
-	if err := q.Close(); err != nil {
-		t.Error(err)
-	}
-	if strings.Contains(log.String(), "guest") {
-		t.Errorf("the log shows the password: %s", &log)
-	}
-}
-
-func checkNoDisk(t *testing.T, s *servertest.RabbitMQServer) {
-	t.Helper()
-	q := newQueue(t, Config{URL: secret.String(s.URL()), Queue: "full", Type: quorum})
-	send(t, q, "before")
-	s.Control(t, "set_disk_free_limit", "1000000GB")
-	for range 2 { // the first notices it, the second knows
-		err := within(t, func(context.Context) error { return q.Send(t.Context(), []byte("refused")) })
-		if !errors.Is(err, fault.Busy) {
-			t.Errorf("got %v, want fault.Busy", err)
-		}
-	}
-	remove(t, q, receive(t, q, long, "before", 1)) // what is there can be worked on
-	s.Control(t, "set_disk_free_limit", "1MB")
-	ctx, cancel := context.WithTimeout(t.Context(), soon)
-	defer cancel()
-	for err := error(fault.Busy); err != nil; {
-		if err = q.Send(ctx, []byte("after")); err != nil && !errors.Is(err, fault.Busy) {
-			t.Fatal(err)
-		}
 	}
 }
