@@ -116,7 +116,7 @@ func (s ClickHouseServer) Fresh(t testing.TB) ClickHouseServer {
 // Exec runs a statement as an administrator would, and gives what the server prints.
 func (s ClickHouseServer) Exec(t testing.TB, sql string) string {
 	t.Helper()
-	out, err := s.ask(t.Context(), sql)
+	out, err := s.ask(context.WithoutCancel(t.Context()), sql) // clean-ups ask too
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}

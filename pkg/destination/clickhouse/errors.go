@@ -84,12 +84,19 @@ func codeOf(err error) int {
 	return 0
 }
 
+// lostError is that a request over HTTP has found no answer.
+type lostError struct{ cause error }
+
+func (e *lostError) Error() string { return e.cause.Error() }
+func (e *lostError) Unwrap() error { return e.cause }
+
 // lostConnection reports whether err is of the way to the server, so that another try, or another host, may succeed.
 func lostConnection(err error) bool {
 	var n net.Error
 	var op *net.OpError
+	var lost *lostError
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EPIPE) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) || errors.As(err, &n)
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) || errors.As(err, &n) || errors.As(err, &lost)
 }
 
 // ended gives why ctx ended in place of err, which came of it.

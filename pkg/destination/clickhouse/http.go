@@ -75,10 +75,16 @@ func (l *httpLink) post(ctx context.Context, r request, rows *rowsBody) (*http.R
 	req.Header.Set("X-ClickHouse-User", l.user)
 	req.Header.Set("X-ClickHouse-Key", l.password)
 	req.Header.Set("User-Agent", clientName)
+	if rows != nil {
+		req.Header.Set("Expect", "100-continue") // no row goes to a connection that has ended
+	}
 	reply, err := l.client.Do(req)
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err // the rest of it is the URL, with the statement and its parameters
+	}
+	if err != nil {
+		err = &lostError{err}
 	}
 	return reply, err
 }

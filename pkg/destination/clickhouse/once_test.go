@@ -273,3 +273,5 @@ func TestPieces(t *testing.T) {
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
+
+func newIDs() *rowid.Source { return rowid.NewSource() }

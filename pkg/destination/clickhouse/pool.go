@@ -47,7 +47,7 @@ func newPool(cfg Config, hosts *hosts, user, password, database string) *pool {
 	if cfg.Protocol == overHTTP {
 		dialer := net.Dialer{Timeout: dialTimeout}
 		p.http = &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: p.tls, TLSHandshakeTimeout: dialTimeout,
-			MaxIdleConnsPerHost: cfg.MaxIdleConns, IdleConnTimeout: 30 * time.Second, DisableCompression: true, DisableKeepAlives: cfg.MaxIdleConns == 0}}
+			MaxIdleConnsPerHost: cfg.MaxIdleConns, IdleConnTimeout: 30 * time.Second, ExpectContinueTimeout: dialTimeout, DisableCompression: true, DisableKeepAlives: cfg.MaxIdleConns == 0}}
 	}
 	return p
 }

@@ -1,0 +1,241 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
+	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/servertest"
+)
+
+func codeText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fault.CodeOf(err)
+}
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
+}
+
+func TestOpenSaysWhatIsWrong(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		wrong := 0 // the port of the other protocol
+		for _, tt := range []struct {
+			name   string
+			change func(*Config)
+			want   string
+		}{
+			{"password", func(c *Config) { c.Password = "wr0ng" }, "Authentication failed"},
+			{"query password", func(c *Config) { c.QueryUsername, c.QueryPassword = server.Reader, "wr0ng" }, "who asks the queries"},
+			{"user", func(c *Config) { c.Username = "nobody" }, "Authentication failed"},
+			{"port", func(c *Config) { c.TCPPort, c.HTTPPort = wrong, wrong }, "open ClickHouse at 127.0.0.1:"},
+			{"nobody there", func(c *Config) { c.TCPPort, c.HTTPPort = 1, 1 }, "refused"},
+			{"setting", func(c *Config) { c.Choose = "x" }, "choose"},
+			{"cluster", func(c *Config) { c.Cluster = "nowhere" }, "nowhere"},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				c := cfg
+				if cfg.Protocol == native && strings.Contains(tt.want+tt.name, "Authentication") || tt.name == "query password" || tt.name == "port" {
+					own := servertest.ClickHouse(t) // the library that tests run on may end when it refuses somebody
+					c = configOf(own)
+					c.Protocol, wrong = cfg.Protocol, own.HTTP
+					if cfg.Protocol == overHTTP {
+						wrong = own.TCP
+					}
+				}
+				tt.change(&c)
+				d, err := Open(t.Context(), c, slog.New(slog.DiscardHandler))
+				if err == nil {
+					_ = d.Close()
+					t.Fatal("got no error")
+				}
+				if text := err.Error(); !strings.Contains(text, tt.want) || strings.Contains(text, "wr0ng") || strings.Contains(text, server.Password) {
+					t.Errorf("got %s, want %q in it and no password", text, tt.want)
+				}
+			})
+		}
+	})
+}
+
+func TestOpenMakesTheDatabase(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		cfg.Database += " `odd\\"
+		t.Cleanup(func() { server.Exec(t, "DROP DATABASE "+quote(cfg.Database)) })
+		d := openWith(t, cfg)
+		table := tableOf(t, "t")
+		if err := d.CreateTable(t.Context(), table); err != nil {
+			t.Fatal(err)
+		}
+		wantAnswer(t, d, "SELECT count() FROM t", "0")
+	})
+}
+
+// TestOneHostIsEnough: losing one of two hosts stops nothing, whichever way they are chosen.
+func TestOneHostIsEnough(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		target := fmt.Sprintf("%s:%d", server.Host, map[string]int{native: server.TCP, overHTTP: server.HTTP}[cfg.Protocol])
+		for _, choose := range []string{first, roundRobin, healthy} {
+			t.Run(choose, func(t *testing.T) {
+				one, two := servertest.NewProxy(t, target), servertest.NewProxy(t, target)
+				c := cfg
+				c.Hosts, c.Choose, c.Database = Hosts{one.Addr(), two.Addr()}, choose, server.Fresh(t).Database
+				d, table := openWith(t, c), tableOf(t, "events")
+				if err := d.CreateTable(t.Context(), table); err != nil {
+					t.Fatal(err)
+				}
+				for i, lost := range []*servertest.Proxy{one, two, one} {
+					lost.Refuse(true)
+					lost.Cut()
+					for range 4 {
+						wantAnswer(t, d, "SELECT 1", "1")
+					}
+					b := destinationtest.Batch(newIDs(), `{}`)
+					if did, err := d.Load(t.Context(), table, b); err != nil || did.Rows != 1 {
+						t.Errorf("with host %d lost: got %+v, %v, want 1 row", i%2, did, err)
+					}
+					lost.Refuse(false)
+				}
+				one.Refuse(true)
+				two.Refuse(true)
+				one.Cut()
+				two.Cut()
+				if err := d.Query(t.Context(), "SELECT 1", nil, &destinationtest.Rows{}); !errors.Is(err, fault.Busy) {
+					t.Errorf("with both lost: got %v, want fault.Busy", err)
+				}
+				one.Refuse(false)
+				wantAnswer(t, d, "SELECT 1", "1")
+			})
+		}
+	})
+}
+
+// TestSilentNetwork: calls end when their context ends, also where nothing is heard any more.
+func TestSilentNetwork(t *testing.T) {
+	server := servertest.ClickHouse(t)
+	for _, protocol := range []string{native, overHTTP} {
+		t.Run(protocol, func(t *testing.T) {
+			d, proxy, table := faulty(t, server, protocol, "")
+			proxy.Hold()
+			defer proxy.Release()
+			b := manyRows(200_000)
+			for name, call := range map[string]func(ctx context.Context) error{
+				"Query":       func(ctx context.Context) error { return d.Query(ctx, "SELECT 1", nil, &destinationtest.Rows{}) },
+				"Columns":     func(ctx context.Context) error { _, err := d.Columns(ctx, table); return err },
+				"Tables":      func(ctx context.Context) error { _, err := d.Tables(ctx); return err },
+				"Load":        func(ctx context.Context) error { _, err := d.Load(ctx, table, b); return err },
+				"CreateTable": func(ctx context.Context) error { return d.CreateTable(ctx, table) },
+			} {
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+				begun := time.Now()
+				err := call(ctx)
+				if took := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || took > 8*time.Second {
+					t.Errorf("%s: got %v after %v, want context.DeadlineExceeded soon", name, err, took)
+				}
+				cancel()
+			}
+		})
+	}
+}
+
+// TestSilentServer: one that takes connections and says nothing fails Open in time.
+func TestSilentServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // nothing comes after it
+	cfg := DefaultConfig()
+	cfg.Hosts = Hosts{l.Addr().String()}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := Open(ctx, cfg, slog.New(slog.DiscardHandler)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want context.DeadlineExceeded", err)
+	}
+}
+
+// TestConnectionsAreCounted: as many queries at once as may be have no more connections than that, and the idle ones stay few.
+func TestConnectionsAreCounted(t *testing.T) {
+	server := servertest.ClickHouse(t)
+	cfg := configOf(server)
+	cfg.MaxOpenConns, cfg.MaxIdleConns = 2, 1
+	d := openWith(t, cfg)
+	done := make(chan error)
+	for range 8 {
+		go func() {
+			done <- d.Query(t.Context(), "SELECT sum(number) FROM numbers(1000000)", nil, &destinationtest.Rows{})
+		}()
+	}
+	for range 8 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := len(d.asker.idle); got > 1 {
+		t.Errorf("%d connections are idle, want at most 1", got)
+	}
+	d.asker.cfg.ConnMaxLifetime = 1
+	d.asker.idle[0].made = time.Now().Add(-2 * time.Second)
+	if l := d.asker.take(); l != nil {
+		t.Error("a connection is used that is too old")
+	}
+}
+
+// TestClusterSQL: the server's parser takes what is said to a cluster.
+func TestClusterSQL(t *testing.T) {
+	server := servertest.ClickHouse(t)
+	d := openWith(t, configOf(server))
+	d.cfg.Cluster, d.cfg.StoragePolicy = "it's `here`", "hot"
+	table := tableOf(t, "a-b.c d")
+	plain := d.createTable(table)
+	d.cfg.ReplicaPath, d.cfg.ReplicaName = "/clickhouse/{uuid}/{shard}", "{replica}"
+	for sql, want := range map[string][]string{
+		plain:                {"ReplicatedMergeTree ORDER BY", "ON CLUSTER", "storage_policy = 'hot'", "replicated_deduplication_window = 10000", "replicated_deduplication_window_seconds = "},
+		d.createTable(table): {"ReplicatedMergeTree('/clickhouse/{uuid}/{shard}', '{replica}')"},
+		d.addColumns(table, []schema.Column{{Name: "a`b", Kind: schema.Int}, {Name: "c", Kind: schema.Timestamp}}): {"ON CLUSTER", "ADD COLUMN IF NOT EXISTS `a\\`b` Int64, ADD COLUMN IF NOT EXISTS `c` DateTime64(6, 'UTC')"},
+	} {
+		for _, part := range want {
+			if !strings.Contains(sql, part) {
+				t.Errorf("%s\nhas no %s", sql, part)
+			}
+		}
+		if tree := server.Exec(t, "EXPLAIN AST "+sql); !strings.Contains(tree, "Query") {
+			t.Errorf("%s: got %s", sql, tree)
+		}
+	}
+}
+
+func TestTablesOfOtherDatabases(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		d := openWith(t, cfg)
+		other := server.Database + "_shop"
+		t.Cleanup(func() { server.Exec(t, "DROP DATABASE IF EXISTS "+other) })
+		table := tableOf(t, other+".orders")
+		if err := d.CreateTable(t.Context(), table); err != nil {
+			t.Fatal(err)
+		}
+		if did, err := d.Load(t.Context(), table, destinationtest.Batch(newIDs(), `{}`)); err != nil || did.Rows != 1 {
+			t.Errorf("got %+v, %v, want 1 row", did, err)
+		}
+		tables, err := d.Tables(t.Context())
+		if err != nil || !slices.Contains(tables, table) {
+			t.Errorf("got %v, %v, want %s among them", tables, err, table)
+		}
+		own := tableOf(t, ledgerTable)
+		if _, err := d.Load(t.Context(), own, destinationtest.Batch(newIDs(), `{}`)); !errors.Is(err, fault.Denied) {
+			t.Errorf("into the ledger: got %v, want fault.Denied", err)
+		}
+	})
+}
