@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/scratchdata/scratchdata/pkg/blobstore"
+	"github.com/scratchdata/scratchdata/pkg/blobstore/gcs"
 	bloblocal "github.com/scratchdata/scratchdata/pkg/blobstore/local"
 	blobmemory "github.com/scratchdata/scratchdata/pkg/blobstore/memory"
 	"github.com/scratchdata/scratchdata/pkg/blobstore/s3"
@@ -52,6 +53,7 @@ func List(dataDir string) Drivers {
 			"clickhouse": registry.Typed(clickhouse.DefaultConfig, clickhouse.Open),
 		},
 		BlobStores: registry.Drivers[blobstore.Store]{
+			"gcs": registry.Typed(gcs.DefaultConfig, gcs.Open),
 			"local": registry.Typed(func() bloblocal.Config {
 				c := bloblocal.DefaultConfig()
 				c.Dir = filepath.Join(dataDir, "blobs")

@@ -53,7 +53,7 @@ func TestCheck(t *testing.T) {
 		}},
 		{"unknown types name the known", "queue: {type: kafka}\nblob_store:\n  type: s4\ncache: {type: redi}\nvault: {type: box}\ndatabase: {type: oracle}\n" + dest + "type: mysql}", nil, []string{
 			`line 1: queue.type: "kafka" is not known: it is one of local, memory`,
-			`line 3: blob_store.type: "s4" is not known: it is one of local, memory, s3`,
+			`line 3: blob_store.type: "s4" is not known: it is one of gcs, local, memory, s3`,
 			`line 4: cache.type: "redi" is not known: it is one of memory`,
 			`line 5: vault.type: "box" is not known: it is one of memory`,
 			`line 6: database.type: "oracle" is not known: it is one of postgres, sqlite`,

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,10 +29,13 @@ type login struct {
 	asked  atomic.Int32
 }
 
+// accountKey makes a key, which takes a while, for all tests.
+var accountKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 // withLogin makes f want tokens.
 func (f *fake) withLogin() *login {
 	f.t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := accountKey()
 	if err != nil {
 		f.t.Fatal(err)
 	}

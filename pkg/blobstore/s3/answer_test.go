@@ -3,6 +3,7 @@ package s3
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
 
 // answering opens a store whose server answers every request by answer.
@@ -128,5 +130,58 @@ func raw(w http.ResponseWriter, text string) {
 	_, err = io.WriteString(c, text)
 	if err := errors.Join(err, c.Close()); err != nil {
 		panic(err)
+	}
+}
+
+// AWS says what a blob's CRC-32 is when it is asked, also for one that came in parts.
+func TestADownloadIsComparedWithTheSumOfAWS(t *testing.T) {
+	for _, tt := range []struct {
+		name, sum string
+		fine      bool
+	}{{"whole", *crcText(crc32.ChecksumIEEE([]byte("rows"))), true}, {"damaged", *crcText(crc32.ChecksumIEEE([]byte("rovs"))), false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if got := r.Header.Get("X-Amz-Checksum-Mode"); got != "ENABLED" {
+					t.Errorf("the checksum mode is %q, want ENABLED", got)
+				}
+				w.Header().Set("X-Amz-Checksum-Crc32", tt.sum)
+				w.Header().Set("X-Amz-Checksum-Type", "FULL_OBJECT")
+				w.Header().Set("ETag", `"0-2"`)  // of one that came in parts
+				_, _ = io.WriteString(w, "rows") // the client reads it
+			}))
+			defer server.Close()
+			environment(t, &servertest.S3Server{Endpoint: server.URL, Region: "us-east-1", AccessKeyID: "k", SecretAccessKey: "s"})
+			s, err := newStore(t.Context(), Config{Bucket: "b", PathStyle: true}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := s.Get(t.Context(), "1/a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(r); (err == nil) != tt.fine {
+				t.Errorf("got %q and %v, want it fine %t", got, err, tt.fine)
+			}
+			if err := errors.Join(r.Close(), s.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// The SDK's own variable lets a store that is found by the environment be one that knows MD5 only.
+func TestChecksumsAsTheEnvironmentSays(t *testing.T) {
+	server := servertest.S3(t)
+	environment(t, server)
+	t.Setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+	s := open(t, Config{Bucket: server.Bucket(t), PathStyle: true})
+	if !s.md5 {
+		t.Error("got CRC-32, want MD5")
+	}
+	if err := s.Put(t.Context(), "1/a", strings.NewReader("rows")); err != nil {
+		t.Error(err)
+	}
+	if got := content(t, s, "1/a"); got != "rows" {
+		t.Errorf("got %q, want rows", got)
 	}
 }

@@ -45,6 +45,31 @@ func TestAWatchThatHasEndedGivesTheErrorItself(t *testing.T) {
 	}
 }
 
+// A transport that is still sending must not see what the buffer is used for next.
+func TestNobodyReadsABodyAfterTheEnd(t *testing.T) {
+	w := NewWatch(t.Context(), time.Minute)
+	buf := []byte("rows of the first")
+	body := w.Body(buf)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for {
+			if _, err := body.Read(make([]byte, 1)); err != nil {
+				return
+			}
+			if _, err := body.Seek(0, io.SeekStart); err != nil {
+				return
+			}
+		}
+	}()
+	w.End()
+	copy(buf, "rows of the next!") // the race detector looks on
+	<-read
+	if n, err := body.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("got %d bytes and %v, want an error", n, err)
+	}
+}
+
 func TestWhoeverReadsADownloadMayTakeTheirTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		blob := strings.Repeat("rows", 10)

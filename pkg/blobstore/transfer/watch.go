@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -19,6 +20,9 @@ type Watch struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	limit  time.Duration
+
+	mu    sync.Mutex
+	ended bool // guarded by mu
 }
 
 // NewWatch begins to watch a transfer. Whoever calls it calls End.
@@ -38,8 +42,11 @@ func (w *Watch) Moved() { w.timer.Reset(w.limit) }
 // Rest says that it is this side's turn, which may take its time.
 func (w *Watch) Rest() { w.timer.Stop() }
 
-// End ends the transfer.
+// End ends the transfer. After it nobody reads from its Body any more.
 func (w *Watch) End() {
+	w.mu.Lock()
+	w.ended = true
+	w.mu.Unlock()
 	w.timer.Stop()
 	w.cancel(context.Canceled)
 }
@@ -52,7 +59,8 @@ func (w *Watch) Because(err error) error {
 	return err
 }
 
-// Body is b as what a request sends. The watch sees when more of it is asked for.
+// Body is b as what a request sends. The watch sees when more of it is asked for. An HTTP transport may go on reading after it
+// has returned an answer; b is not touched after End.
 func (w *Watch) Body(b []byte) io.ReadSeeker { return &body{bytes.NewReader(b), w} }
 
 // body has no WriteTo, or it would leave all at once and the watch see nothing.
@@ -61,7 +69,15 @@ type body struct {
 	w *Watch
 }
 
+// errEnded is what a transport gets that still reads.
+var errEnded = errors.New("the transfer has ended")
+
 func (b *body) Read(p []byte) (int, error) {
+	b.w.mu.Lock()
+	defer b.w.mu.Unlock()
+	if b.w.ended {
+		return 0, errEnded
+	}
 	b.w.Moved()
 	return b.r.Read(p)
 }
