@@ -28,12 +28,12 @@ var floors = map[string]int{
 	"pkg/blobstore": 3, "pkg/control": 3, "pkg/destination": 3, "pkg/postgrest": 3, "pkg/queue": 3,
 
 	"pkg/blobstore/blobstoretest": 4, "pkg/blobstore/transfer": 4, "pkg/control/controltest": 4, "pkg/control/idlist": 4,
-	"pkg/destination/destinationtest": 4, "pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
+	"pkg/destination/destinationtest": 4, "pkg/queue/polling": 4, "pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
 
 	"pkg/blobstore/gcs": 5, "pkg/blobstore/local": 5, "pkg/blobstore/memory": 5, "pkg/blobstore/s3": 5,
 	"pkg/control/postgres": 5, "pkg/control/sqlite": 5, "pkg/destination/clickhouse": 5, "pkg/destination/duckdb": 5,
 	"pkg/destination/ingestonly": 5, "pkg/queue/local": 5, "pkg/queue/memory": 5, "pkg/queue/postgres": 5,
-	"pkg/queue/rabbitmq": 5,
+	"pkg/queue/rabbitmq": 5, "pkg/queue/redis": 5, "pkg/queue/spill": 5, "pkg/queue/sqs": 5,
 
 	"pkg/account": 6, "pkg/catalog": 6, "pkg/health": 6, "pkg/ingest": 6, "pkg/transport/transporttest": 6,
 
@@ -57,11 +57,11 @@ var floors = map[string]int{
 var homes = map[string][]string{
 	"github.com/apache/arrow-go/": {"pkg/result"},
 	"github.com/aws/":             {"pkg/blobstore/s3", "pkg/queue/sqs", "pkg/vault/aws", "pkg/destination/redshift"},
-	"golang.org/x/oauth2":         {"pkg/blobstore/gcs"},
-	"github.com/go-chi/":          {"pkg/httpapi", "pkg/dashboard", "pkg/bench"},
-	"github.com/duckdb/":          {"pkg/destination/duckdb", "pkg/bench"},
-	"github.com/ClickHouse/":      {"pkg/destination/clickhouse"},
-	"modernc.org/sqlite":          {"pkg/sqlitedb"},
+
+	"github.com/go-chi/":     {"pkg/httpapi", "pkg/dashboard", "pkg/bench"},
+	"github.com/duckdb/":     {"pkg/destination/duckdb", "pkg/bench"},
+	"github.com/ClickHouse/": {"pkg/destination/clickhouse"},
+	"modernc.org/sqlite":     {"pkg/sqlitedb"},
 
 	"github.com/jackc/":      {"pkg/servertest", "pkg/queue/postgres", "pkg/control/postgres"},
 	"maragu.dev/goqite":      {"pkg/queue/local"},

@@ -26,6 +26,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/ingest"
 	"github.com/scratchdata/scratchdata/pkg/query"
 	"github.com/scratchdata/scratchdata/pkg/queue"
+	"github.com/scratchdata/scratchdata/pkg/queue/spill"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/transport"
 )
@@ -146,6 +147,7 @@ func (s *server) stores(ctx context.Context) (err error) {
 		return fmt.Errorf("open the blob store: %w", err)
 	}
 	s.later(s.blobs)
+	s.queue = spill.Over(s.queue, s.blobs, s.log)
 	return nil
 }
 

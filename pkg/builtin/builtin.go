@@ -21,6 +21,8 @@ import (
 	queuememory "github.com/scratchdata/scratchdata/pkg/queue/memory"
 	queuepostgres "github.com/scratchdata/scratchdata/pkg/queue/postgres"
 	"github.com/scratchdata/scratchdata/pkg/queue/rabbitmq"
+	queueredis "github.com/scratchdata/scratchdata/pkg/queue/redis"
+	"github.com/scratchdata/scratchdata/pkg/queue/sqs"
 	"github.com/scratchdata/scratchdata/pkg/registry"
 )
 
@@ -71,6 +73,9 @@ func List(dataDir string) Drivers {
 			Memory:     registry.Typed(queuememory.DefaultConfig, queuememory.Open),
 			"postgres": registry.Typed(queuepostgres.DefaultConfig, queuepostgres.Open),
 			"rabbitmq": registry.Typed(rabbitmq.DefaultConfig, rabbitmq.Open),
+			Memory:  registry.Typed(queuememory.DefaultConfig, queuememory.Open),
+			"redis": registry.Typed(queueredis.DefaultConfig, queueredis.Open),
+			"sqs":   registry.Typed(sqs.DefaultConfig, sqs.Open),
 		},
 		Databases: registry.Drivers[control.Store]{
 			"sqlite": registry.Typed(func() sqlite.Config {

@@ -97,7 +97,7 @@ func TestCheck(t *testing.T) {
 			}
 			slices.SortStableFunc(found, func(a, b config.Mistake) int { return a.Line - b.Line })
 			for i, m := range found {
-				if got, want := m.String(), tt.want[i]; got != want && (!strings.HasSuffix(want, ": ") || !strings.HasPrefix(got, want)) {
+				if got, want := m.String(), tt.want[i]; got != want && (!strings.HasSuffix(want, " ") || !strings.HasPrefix(got, want)) {
 					t.Errorf("mistake %d\n got %s\nwant %s", i, got, want)
 				}
 			}
@@ -121,7 +121,7 @@ func TestFleeting(t *testing.T) {
 
 func TestUnknownTypeOpensNothing(t *testing.T) {
 	_, err := List(t.TempDir()).Queues.Open(context.Background(), "kafka", nil, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "local, memory") {
+	if err == nil || !strings.Contains(err.Error(), "local, memory, redis, sqs") {
 		t.Errorf("got %v, want an error that lists the known types", err)
 	}
 }
