@@ -89,7 +89,7 @@ func (s *spill) Receive(ctx context.Context, lease time.Duration) (queue.Message
 				continue
 			}
 			if err != nil {
-				return queue.Message{}, err
+				return queue.Message{}, s.giveBack(ctx, m, err)
 			}
 		case err != nil:
 			return queue.Message{}, s.giveBack(ctx, m, fmt.Errorf("read the body of a message: %w", err))

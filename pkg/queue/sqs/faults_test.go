@@ -124,7 +124,8 @@ func checkLeasesAreAsLongAsSQSLets(t *testing.T, s servertest.SQSServer) {
 	shut(t, q)
 }
 
-// checkAnswerIsLost loses the answer to a request, or the request itself. The vendor's library tries again.
+// checkAnswerIsLost loses the answer to a request, or the request itself. The vendor's library tries again, but for one that
+// waits for messages.
 func checkAnswerIsLost(t *testing.T, s servertest.SQSServer) {
 	for _, tt := range []struct {
 		name string
@@ -146,6 +147,11 @@ func checkAnswerIsLost(t *testing.T, s servertest.SQSServer) {
 			q := openURL(t, "http://"+p.Addr(), s.Queue(t, nil))
 			met := tt.lose(p, "AmazonSQS."+tt.op)
 			send(t, q, "m")
+			if tt.op == "ReceiveMessage" {
+				if m, err := during(t, q, 2*time.Second, patience); err == nil || errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %q and %v, want the error of the one request", m.Body, err)
+				}
+			}
 			for range tt.want {
 				m := receive(t, q, 2*time.Second)
 				if err := errors.Join(q.Hide(t.Context(), m, 2*time.Second), q.Delete(t.Context(), m)); err != nil {

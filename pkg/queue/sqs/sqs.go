@@ -73,7 +73,7 @@ func (s *sqs) Take(ctx context.Context, lease time.Duration) (m queue.Message, f
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
 		//lint:ignore SA1019 servers that are not Amazon's may know the attribute by its older name alone
 		AttributeNames: []types.QueueAttributeName{types.QueueAttributeName(types.MessageSystemAttributeNameApproximateReceiveCount)},
-	})
+	}, once)
 	if err != nil {
 		return queue.Message{}, false, failed("receive a message", err)
 	}
@@ -86,6 +86,9 @@ func (s *sqs) Take(ctx context.Context, lease time.Duration) (m queue.Message, f
 	attempt := s.held.take(id, handle, count, time.Duration(hidden)*time.Second)
 	return queue.Message{Body: decode(aws.ToString(got.Body)), Attempt: attempt, Receipt: id + "/" + handle}, true, nil
 }
+
+// once lets the library not try again: a second request would be cut by the time that the first has used up.
+func once(o *awssqs.Options) { o.RetryMaxAttempts = 1 }
 
 // GiveBack implements polling.Server. SQS counts the delivery; here it is taken off again.
 func (s *sqs) GiveBack(ctx context.Context, m queue.Message) error {
