@@ -43,6 +43,7 @@ type Destination struct {
 var (
 	_ destination.Destination = (*Destination)(nil)
 	_ destination.Rules       = (*Destination)(nil)
+	_ destination.Rescuer     = (*Destination)(nil)
 )
 
 // Open makes the database when there is none, and finds out what the server can do.

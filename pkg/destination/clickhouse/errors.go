@@ -34,42 +34,40 @@ func newServerError(code int, text string) *serverError {
 
 // The server's codes that code decides by: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 const (
-	codeLogical           = 49
-	codeUnknownTable      = 60
-	codeSyntax            = 62
-	codeUnknownDatabase   = 81
-	codeTimeout           = 159
-	codeReadOnly          = 164
-	codeTooManyQueries    = 202
-	codeSocketTimeout     = 209
-	codeNetwork           = 210
-	codeNoZooKeeper       = 225
-	codeMemory            = 241
-	codeTableReadOnly     = 242
-	codeNoSpace           = 243
-	codeTooManyParts      = 252
-	codeAllTriesFailed    = 279
-	codeTooFewReplicas    = 285
-	codeUnknownInsert     = 319
-	codeProhibited        = 392
-	codeCanceled          = 394
-	codeOutfile           = 358
-	codeConstraint        = 469
-	codeAccessDenied      = 497
-	codeAuthentication    = 516
-	codeDatabaseDenied    = 291
-	codeTooManyRows       = 158
-	codeTooManyBytes      = 307
-	codeTooManyInResult   = 396
-	codeTooSlow           = 160
-	codeQuota             = 201
-	codeKeeper            = 999
-	codePoco              = 1000
-	codeStd               = 1001
-	codeUnknown           = 1002
-	codeUnsupportedMethod = 1
-	codeNotImplemented    = 48
-	codeDistributed       = 290
+	codeLogical         = 49
+	codeUnknownTable    = 60
+	codeSyntax          = 62
+	codeUnknownDatabase = 81
+	codeTimeout         = 159
+	codeReadOnly        = 164
+	codeTooManyQueries  = 202
+	codeSocketTimeout   = 209
+	codeNetwork         = 210
+	codeNoZooKeeper     = 225
+	codeMemory          = 241
+	codeTableReadOnly   = 242
+	codeNoSpace         = 243
+	codeTooManyParts    = 252
+	codeAllTriesFailed  = 279
+	codeTooFewReplicas  = 285
+	codeUnknownInsert   = 319
+	codeProhibited      = 392
+	codeCanceled        = 394
+	codeOutfile         = 358
+	codeConstraint      = 469
+	codeAccessDenied    = 497
+	codeAuthentication  = 516
+	codeDatabaseDenied  = 291
+	codeTooManyRows     = 158
+	codeTooManyBytes    = 307
+	codeTooManyInResult = 396
+	codeTooSlow         = 160
+	codeQuota           = 201
+	codeKeeper          = 999
+	codePoco            = 1000
+	codeStd             = 1001
+	codeUnknown         = 1002
+	codeNotImplemented  = 48
 )
 
 // busyAfter is when a call may try again that met a server without room for it.
@@ -158,6 +156,8 @@ func storeFault(ctx context.Context, err error) error {
 		return fault.New(fault.Busy, "destination_busy", "the database has no memory for this now").Because(e).Retry(busyAfter)
 	case codeAccessDenied, codeDatabaseDenied, codeReadOnly:
 		return fault.New(fault.Denied, "access_denied", "the database does not allow this: %s", e.text)
+	case codeNotImplemented:
+		return fault.New(fault.Unsupported, "not_supported", "the table's engine cannot do this: %s", e.text)
 	}
 	return e
 }
