@@ -73,9 +73,8 @@ func List(dataDir string) Drivers {
 			Memory:     registry.Typed(queuememory.DefaultConfig, queuememory.Open),
 			"postgres": registry.Typed(queuepostgres.DefaultConfig, queuepostgres.Open),
 			"rabbitmq": registry.Typed(rabbitmq.DefaultConfig, rabbitmq.Open),
-			Memory:  registry.Typed(queuememory.DefaultConfig, queuememory.Open),
-			"redis": registry.Typed(queueredis.DefaultConfig, queueredis.Open),
-			"sqs":   registry.Typed(sqs.DefaultConfig, sqs.Open),
+			"redis":    registry.Typed(queueredis.DefaultConfig, queueredis.Open),
+			"sqs":      registry.Typed(sqs.DefaultConfig, sqs.Open),
 		},
 		Databases: registry.Drivers[control.Store]{
 			"sqlite": registry.Typed(func() sqlite.Config {

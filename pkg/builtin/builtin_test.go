@@ -52,7 +52,7 @@ func TestCheck(t *testing.T) {
 			"line 4: database.settings.max_open_conns: 0 is less than 1",
 		}},
 		{"unknown types name the known", "queue: {type: kafka}\nblob_store:\n  type: s4\ncache: {type: redi}\nvault: {type: box}\ndatabase: {type: oracle}\n" + dest + "type: mysql}", nil, []string{
-			`line 1: queue.type: "kafka" is not known: it is one of local, memory`,
+			`line 1: queue.type: "kafka" is not known: it is one of local, memory, postgres, rabbitmq, redis, sqs`,
 			`line 3: blob_store.type: "s4" is not known: it is one of gcs, local, memory, s3`,
 			`line 4: cache.type: "redi" is not known: it is one of memory`,
 			`line 5: vault.type: "box" is not known: it is one of memory`,
@@ -74,7 +74,7 @@ func TestCheck(t *testing.T) {
 		{"settings of what has none", "cache:\n  settings: {a: 1}\n", nil,
 			[]string{"line 2: cache.settings: the type memory has no settings"}},
 		{"from the environment", "", []string{"SCRATCH_QUEUE_TYPE=kafka", "SCRATCH_DESTINATIONS_0_SETTINGS_COLOUR=red", "SCRATCH_DATABASE_SETTINGS_FILE="}, []string{
-			`SCRATCH_QUEUE_TYPE: queue.type: "kafka" is not known: it is one of local, memory, postgres, rabbitmq`,
+			`SCRATCH_QUEUE_TYPE: queue.type: "kafka" is not known: it is one of local, memory, postgres, rabbitmq, redis, sqs`,
 			"SCRATCH_DATABASE_SETTINGS_FILE: database.settings.file: ",
 			"SCRATCH_DESTINATIONS_0_SETTINGS_COLOUR: destinations[0].settings: field colour is not a known key",
 		}},
@@ -121,7 +121,7 @@ func TestFleeting(t *testing.T) {
 
 func TestUnknownTypeOpensNothing(t *testing.T) {
 	_, err := List(t.TempDir()).Queues.Open(context.Background(), "kafka", nil, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "local, memory, redis, sqs") {
+	if err == nil || !strings.Contains(err.Error(), "local, memory, postgres, rabbitmq, redis, sqs") {
 		t.Errorf("got %v, want an error that lists the known types", err)
 	}
 }
