@@ -3,6 +3,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -71,21 +72,26 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 // now, does not hide it from that one.
 type receipt struct {
 	id       int64
-	delivery [16]byte
+	delivery string // a UUID: 16 random bytes in hexadecimal digits
 }
 
-func (r receipt) String() string {
-	return strconv.FormatInt(r.id, 10) + "/" + hex.EncodeToString(r.delivery[:])
+// newDelivery names a delivery.
+func newDelivery() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
 }
+
+func (r receipt) String() string { return strconv.FormatInt(r.id, 10) + "/" + r.delivery }
 
 func parseReceipt(text string) (r receipt, err error) {
 	id, delivery, _ := strings.Cut(text, "/")
 	r.id, err = strconv.ParseInt(id, 10, 64)
-	token, hexErr := hex.DecodeString(delivery)
-	if err != nil || hexErr != nil || len(token) != len(r.delivery) {
+	b, hexErr := hex.DecodeString(delivery)
+	if err != nil || hexErr != nil || len(b) != 16 {
 		return receipt{}, fault.New(fault.Invalid, "bad_receipt", "%.80q is not the receipt of a message", text)
 	}
-	copy(r.delivery[:], token)
+	r.delivery = delivery
 	return r, nil
 }
 

@@ -133,6 +133,7 @@ func TestPostgres(t *testing.T) {
 		{"close ends receive", checkClose},
 		{"a table is made once", checkOpenTogether},
 		{"names of tables", checkNames},
+		{"without prepared statements", checkModes},
 		{"a million messages", checkPlan},
 		{"what is wrong is said", checkOpenErrors},
 	} {
@@ -235,7 +236,7 @@ func checkStale(t *testing.T, dsn string) {
 
 func checkForeignReceipt(t *testing.T, dsn string) {
 	q := newQueue(t, config(dsn))
-	whole := receipt{id: 1}.String()
+	whole := receipt{id: 1, delivery: newDelivery()}.String()
 	for _, text := range []string{"", "of another queue", "1", "1/", "x/" + whole[2:], whole + "0", whole[:len(whole)-1], whole[:len(whole)-2], whole[:len(whole)-1] + "x"} {
 		m := queue.Message{Receipt: text}
 		for _, err := range []error{q.Hide(t.Context(), m, 0), q.Delete(t.Context(), m)} {
@@ -262,7 +263,7 @@ func checkClose(t *testing.T, dsn string) {
 			t.Fatal(err)
 		}
 	}
-	m := queue.Message{Receipt: receipt{id: 1}.String()}
+	m := queue.Message{Receipt: receipt{id: 1, delivery: newDelivery()}.String()}
 	_, err := q.Receive(t.Context(), time.Minute)
 	for _, err := range []error{<-result, err, q.Send(t.Context(), nil), q.Hide(t.Context(), m, 0), q.Delete(t.Context(), m)} {
 		if !errors.Is(err, fault.Closed) {
@@ -303,6 +304,20 @@ func checkNames(t *testing.T, dsn string) {
 			remove(t, q, receive(t, q, long, table, 1))
 			wantNone(t, q)
 		}
+	}
+}
+
+// checkModes has the ways of asking that a pooler in between may need.
+func checkModes(t *testing.T, dsn string) {
+	for _, mode := range []string{"exec", "cache_describe", "describe_exec", "simple_protocol"} {
+		q := newQueue(t, config(dsn+"?pool_max_conns=1&default_query_exec_mode="+mode))
+		send(t, q, "it's \x00\xff")
+		m := receive(t, q, long, "it's \x00\xff", 1)
+		if err := q.Hide(t.Context(), m, 0); err != nil {
+			t.Errorf("%s: hide: %v", mode, err)
+		}
+		remove(t, q, receive(t, q, long, "it's \x00\xff", 2))
+		wantNone(t, q)
 	}
 }
 

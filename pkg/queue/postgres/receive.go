@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -88,8 +87,8 @@ func (q *postgres) take(ctx, wanted context.Context, lease time.Duration) (l loo
 	if err != nil {
 		return look{}, err
 	}
-	defer tx.Rollback(ctx)                  //nolint:errcheck // nothing to do after a commit
-	_, _ = rand.Read(l.receipt.delivery[:]) // never fails
+	defer tx.Rollback(ctx) //nolint:errcheck // nothing to do after a commit
+	l.receipt.delivery = newDelivery()
 	err = tx.QueryRow(ctx, q.sql.take, micros(lease), l.receipt.delivery).Scan(&l.receipt.id, &l.message.Body, &l.message.Attempt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return q.next(ctx, tx)

@@ -42,12 +42,12 @@ func statementsFor(table string) statements {
 		take: in(`with next as (
 				select id from $table where visible_at <= now() order by visible_at limit 1 for update skip locked
 			)
-			update $table q set visible_at = now() + $1::bigint * interval '1 microsecond', attempt = q.attempt + 1, receipt = $2
+			update $table q set visible_at = now() + $1::bigint * interval '1 microsecond', attempt = q.attempt + 1, receipt = $2::uuid
 			from next where q.id = next.id
 			returning q.id, q.body, q.attempt`),
 		next:   in(`select (extract(epoch from visible_at - now()) * 1000000)::bigint from $table order by visible_at limit 1`),
-		hide:   in(`update $table set visible_at = now() + $1::bigint * interval '1 microsecond' where id = $2 and receipt = $3`),
-		undo:   in(`update $table set visible_at = now(), attempt = attempt - 1, receipt = null where id = $1 and receipt = $2`),
+		hide:   in(`update $table set visible_at = now() + $1::bigint * interval '1 microsecond' where id = $2 and receipt = $3::uuid`),
+		undo:   in(`update $table set visible_at = now(), attempt = attempt - 1, receipt = null where id = $1 and receipt = $2::uuid`),
 		remove: in(`delete from $table where id = $1`),
 	}
 }

@@ -223,6 +223,9 @@ func (r *receiver) stop(tag string, messages <-chan amqp091.Delivery) error {
 
 // pass gives a message to who waits longest, or back when nobody does.
 func (r *receiver) pass(d *amqp091.Delivery) error {
+	if r.channel.IsClosed() {
+		return nil // the server has it back
+	}
 	id := idOf(d)
 	if r.held.removed(id) {
 		return d.Ack(false)
