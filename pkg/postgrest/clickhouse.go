@@ -29,13 +29,16 @@ func (c ClickHouse) Table(t schema.Table) string {
 	return c.Quote(qualifier) + "." + c.Quote(t.Name())
 }
 
-// Param is the n-th parameter, as a value of the column's type: the server compares texts with texts only. A number is read
-// into the widest type, because into a narrower one it would be cut; dates and times are read as strictly as that goes.
+// Param is the n-th parameter, as a value of the column's type: the server compares texts with texts only. An integer is read
+// into the widest type of its sign, because one that is not in a narrow column is still to be compared with it.
 func (ClickHouse) Param(n int, c schema.Column) string {
 	p := "$" + strconv.Itoa(n)
 	switch c.Kind {
 	case schema.Int:
-		return "CAST(" + p + ", 'Int256')"
+		if c.Unsigned && c.Bits == 64 {
+			return "accurateCast(trimBoth(" + p + "), 'UInt64')"
+		}
+		return "accurateCast(trimBoth(" + p + "), 'Int64')"
 	case schema.Float:
 		return "CAST(" + p + ", 'Float64')"
 	case schema.Bool:
@@ -43,7 +46,7 @@ func (ClickHouse) Param(n int, c schema.Column) string {
 	case schema.Timestamp:
 		return "parseDateTime64BestEffort(" + p + ", 6, 'UTC')"
 	case schema.Date:
-		return "accurateCast(" + p + ", 'Date32')"
+		return "toDate32(parseDateTime64BestEffort(" + p + ", 0, 'UTC'))" // other ways take 30 February for a day in March
 	case schema.Foreign:
 		if c.Type != "" {
 			return "accurateCast(" + p + ", '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(c.Type) + "')"

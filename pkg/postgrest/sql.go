@@ -10,13 +10,12 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/spelling"
 )
 
-// from is what the statement calls the table. Columns are written with it, because a name alone may be found among the
-// aliases of select first.
-const from = "t"
-
 // writer collects the values of one statement.
 type writer struct {
-	d     Dialect
+	d Dialect
+	// from is what the statement calls the table. Columns are written with it, because a name alone may be found among the
+	// aliases of select first. It is no column's name: databases differ in what it means then.
+	from  string
 	table schema.Table
 	cols  map[string]schema.Column
 	args  []any
@@ -24,9 +23,14 @@ type writer struct {
 
 // SQL writes s for a table and its columns.
 func (s *Select) SQL(table schema.Table, cols []schema.Column, d Dialect) (Statement, error) {
-	w := &writer{d: d, table: table, cols: make(map[string]schema.Column, len(cols))}
+	w := &writer{d: d, from: "t", table: table, cols: make(map[string]schema.Column, len(cols))}
+	taken := make(map[string]bool, len(cols))
 	for _, c := range cols {
 		w.cols[c.Name] = c
+		taken[strings.ToLower(c.Name)] = true
+	}
+	for taken[w.from] {
+		w.from += "t"
 	}
 	items, err := w.items(s.items)
 	if err != nil {
@@ -40,7 +44,7 @@ func (s *Select) SQL(table schema.Table, cols []schema.Column, d Dialect) (State
 	if err != nil {
 		return Statement{}, err
 	}
-	source := " FROM " + d.Table(table) + " AS " + from + where
+	source := " FROM " + d.Table(table) + " AS " + w.from + where
 	st := Statement{SQL: "SELECT " + items + source + order + d.Limit(s.Range), Args: w.args, Range: s.Range}
 	if s.Count {
 		st.Count = "SELECT count(*) AS " + d.Quote("count") + source
@@ -54,7 +58,7 @@ func (w *writer) find(c column) (schema.Column, string, error) {
 	if !ok {
 		return col, "", w.unknown(c)
 	}
-	return col, from + "." + w.d.Quote(col.Name), nil
+	return col, w.from + "." + w.d.Quote(col.Name), nil
 }
 
 // unknown says that the table has no column c, and which was likely meant.
@@ -68,12 +72,12 @@ func (w *writer) unknown(c column) error {
 
 func (w *writer) items(items []item) (string, error) {
 	if len(items) == 0 {
-		return from + ".*", nil
+		return w.from + ".*", nil
 	}
 	list := make([]string, len(items))
 	for i, it := range items {
 		if it.star {
-			list[i] = from + ".*"
+			list[i] = w.from + ".*"
 			continue
 		}
 		col, expr, err := w.find(it.column)
