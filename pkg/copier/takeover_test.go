@@ -4,30 +4,45 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/destination"
+	"github.com/scratchdata/scratchdata/pkg/result"
 	"github.com/scratchdata/scratchdata/pkg/transport/transporttest"
 )
 
 // A process whose store does not answer it for longer than its lease gives the copy up, and another one makes it.
 func TestTakeoverFromAProcessWithoutItsStore(t *testing.T) {
-	bubble(t, map[string]answer{"slow": numbers(57, 1, time.Second)}, func(t *testing.T, p *plant) {
+	var asked atomic.Int32
+	var broken sync.Map // how long a question took that was broken off, by its number
+	slow := func(ctx context.Context, out result.Writer) error {
+		n, start := asked.Add(1), time.Now()
+		err := numbers(57, 1, time.Second)(ctx, out)
+		if ctx.Err() != nil {
+			broken.Store(n, time.Since(start))
+		}
+		return err
+	}
+	bubble(t, map[string]answer{"slow": slow}, func(t *testing.T, p *plant) {
 		p.cfg.Concurrent = 1
 		id := p.copy("slow", "events")
-		var fails []transporttest.Fault
-		for range 2 * testLease / testEvery {
+		fails := []transporttest.Fault{{Op: transporttest.OpSave, Skip: 5}}
+		for range testPatient / testEvery {
 			fails = append(fails, transporttest.Fault{Op: transporttest.OpSave})
 		}
-		fails[0].Skip = 5
 		first := p.start(transporttest.NewScript(fails...))
 		await(t, "nothing is read", func() bool { return p.job(id).Read.Rows > 0 })
 		p.start(nil)
 		j := p.awaitEnd(id, control.JobDone)
-		if len(first.script.Unused()) == len(fails) || j.Run != 2 || p.from.questions() != 2 {
-			t.Errorf("got %d claims and %d questions, want two of each", j.Run, p.from.questions())
+		if len(first.script.Unused()) == len(fails) || j.Run != 2 || asked.Load() != 2 {
+			t.Errorf("got %d claims and %d questions, want two of each", j.Run, asked.Load())
+		}
+		took, off := broken.Load(int32(1))
+		if _, second := broken.Load(int32(2)); second || !off || took.(time.Duration) < testLease || took.(time.Duration) > testLease+6*testEvery {
+			t.Errorf("the first question was broken off %t after %v, the second %t: want the first, when its lease had ended", off, took, second)
 		}
 		p.wantTruth(j, 57)
 		p.wantNothingLeft()
@@ -61,16 +76,18 @@ func (f *freezer) hooks() hooks {
 	}
 }
 
+// pass waits at the step. What else is noted meanwhile comes a moment after it.
 func (f *freezer) pass(step any) {
 	select {
 	case <-f.frozen:
+		<-f.thawn
+		<-time.After(testEvery)
 	default:
-		if !f.at(step) {
-			return
+		if f.at(step) {
+			f.once.Do(func() { close(f.frozen) })
+			<-f.thawn
 		}
-		f.once.Do(func() { close(f.frozen) })
 	}
-	<-f.thawn
 }
 
 func (f *freezer) thaw() { f.end.Do(func() { close(f.thawn) }) }

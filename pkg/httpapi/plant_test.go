@@ -20,6 +20,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/catalog"
 	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/control/sqlite"
+	"github.com/scratchdata/scratchdata/pkg/copier"
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
 	"github.com/scratchdata/scratchdata/pkg/named"
@@ -54,6 +55,7 @@ type setup struct {
 	second  map[string]answer // of the second destination
 	off     bool              // no uploads
 	rescues bool              // the first destination is an archive
+	mayCopy func(source, destination string) bool
 }
 
 // plant is the API over its real parts, with two destinations in memory. Its uploader and workers do not run before
@@ -73,6 +75,7 @@ type plant struct {
 	control  control.Store
 	writer   *ingest.Writer
 	workers  *transport.Workers
+	receipts *transport.Receipts
 	server   *httptest.Server
 	parts    sync.WaitGroup
 	ctx      context.Context // of the parts
@@ -142,20 +145,21 @@ func (p *plant) serve(s setup) {
 	if s.api != nil {
 		s.api(&cfg)
 	}
-	receipts := transport.NewReceipts(p.writer, p.control.Batches())
-	receipts.Follow(p.workers)
+	p.receipts = transport.NewReceipts(p.writer, p.control.Batches())
+	p.receipts.Follow(p.workers)
 	runner := query.New(s.limits, s.own, p.dests, p.logger, query.NewMetrics(p.registry))
 	api := New(cfg, Deps{
 		Log:      p.logger,
 		Registry: p.registry,
 		Keys:     account.New(map[secret.String]string{keyOne: "1", keyTwo: "2"}),
 		Writer:   p.writer,
-		Receipts: receipts,
+		Receipts: p.receipts,
 		Graves:   transport.NewGraves(p.control, p.queue, p.blobs),
 		Shares:   share.New(p.control.Shares(), runner),
 		Named:    named.New(p.control.Queries(), runner),
 		Tables:   tables.New(p.dests, p.control.Columns(), p.logger),
 		Query:    runner,
+		Copies:   copier.New(p.dests, p.control.Jobs(), runner, s.mayCopy, p.logger),
 		Health:   s.health,
 	})
 	p.server = httptest.NewUnstartedServer(api.Handler())
@@ -187,6 +191,14 @@ func (p *plant) ship() {
 }
 
 func (p *plant) load() { p.run(p.workers.Run) }
+
+// copy starts what works on copies.
+func (p *plant) copy() {
+	cfg := copier.WorkerConfig{Dir: filepath.Join(p.dir, "copy"), Concurrent: 1, Lease: 10 * time.Second, Every: 10 * time.Millisecond, RowBytes: 1 << 20,
+		Batch: func(string) (bytes, rows int64) { return 1 << 20, 100 }, Room: p.workers.Room}
+	courier := transport.NewCourier(p.blobs, p.queue, p.control.Batches())
+	p.run(copier.NewWorker(cfg, p.dests, p.control, courier, p.receipts, p.logger, copier.NewMetrics(p.registry)).Run)
+}
 
 // stopWriter stops the parts, as a server does that shuts down, while the API still answers.
 func (p *plant) stopWriter() {
