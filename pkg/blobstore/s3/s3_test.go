@@ -52,7 +52,7 @@ func suite(t *testing.T, server *servertest.S3Server) {
 		change func(t *testing.T, c *Config)
 	}{
 		{"with an endpoint", func(*testing.T, *Config) {}},
-		{"below a prefix", func(_ *testing.T, c *Config) { c.Prefix = "scratch/data" }},
+		{"below a prefix", func(_ *testing.T, c *Config) { c.Prefix, c.Endpoint = "scratch/my data", c.Endpoint+"/" }},
 		{"as on AWS", func(t *testing.T, c *Config) {
 			environment(t, server)
 			*c = Config{Bucket: c.Bucket, PathStyle: true}
