@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
 // ErrObject says that a text is not a JSON object as rows have them.
@@ -35,3 +36,28 @@ func Fits(c schema.Column, value []byte) bool {
 
 // Text gives what the inside of a string means.
 func Text(inside []byte) string { return string(unescape(nil, inside)) }
+
+// One reads single values for a column that does not hold text. Not for concurrent use.
+type One struct {
+	column  column
+	decoder Decoder
+	raw     []byte
+}
+
+// NewOne returns a One for a column that takes c.
+func NewOne(c schema.Column) *One {
+	s := newSpec(c)
+	o := &One{column: column{spec: &s, vec: vector.Vector{Type: s.kind}}}
+	o.column.grow(firstRoom)
+	return o
+}
+
+// Read gives the value as the first of a vector, which is good until the next call, and reports false when the column
+// would not hold it without loss. value is JSON text other than null.
+func (o *One) Read(value []byte) (*vector.Vector, bool) {
+	o.raw = append(append(o.raw[:0], value...), make([]byte, padding)...)
+	o.column.valid[0] = 1
+	ok := o.decoder.convert(&o.column, 0, o.raw[:len(value)])
+	o.column.finish(1)
+	return &o.column.vec, ok
+}

@@ -12,7 +12,11 @@ import (
 // typeFor is the type of a new column: for rows that are copied the one that is like theirs, if there is one.
 func (c Config) typeFor(col schema.Column) string {
 	if col.Like != nil && !c.StringTypes {
-		if t := typeLike(*col.Like); t != "" {
+		switch t := typeLike(*col.Like); t {
+		case "":
+		case "Date32":
+			return dateType
+		default:
 			return t
 		}
 	}

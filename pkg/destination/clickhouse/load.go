@@ -91,7 +91,7 @@ func targetsOf(b destination.Batch, all []schema.Column) []target {
 			continue
 		}
 		s, has := seen[c.Name]
-		if !has {
+		if !has && (of.name != "Date32" || !c.NotNull || c.Default) { // the server's own zero of that is in 1900
 			other = append(other, c)
 			continue
 		}

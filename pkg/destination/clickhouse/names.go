@@ -77,6 +77,9 @@ func (d *Destination) path(t schema.Table) string {
 	return quote(d.databaseOf(t)) + "." + quote(t.Name())
 }
 
+// dateType is Date32 with the zero value that other databases have: its own is in 1900.
+const dateType = "Date32 DEFAULT '1970-01-01'"
+
 // typeOf is the type of a new column.
 func typeOf(k schema.Kind) string {
 	switch k {
@@ -89,7 +92,7 @@ func typeOf(k schema.Kind) string {
 	case schema.Timestamp:
 		return "DateTime64(6, 'UTC')"
 	case schema.Date:
-		return "Date32"
+		return dateType
 	default:
 		return "String"
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"io"
 	"strconv"
 	"unicode/utf8"
 
@@ -19,6 +18,7 @@ func validJSON(text []byte) bool { return json.Valid(text) && utf8.Valid(text) }
 // nested reads lists, maps and tuples, and writes all that is in them one after the other, as the server's RowBinary has it:
 // of lists and maps how many first, of what may be NULL whether it is, of texts how long they are.
 func (r reach) nested(t typ) ndjson.Converter {
+	in := r.inside(t)
 	return func(dst, raw, text []byte, isText bool) ([]byte, bool) {
 		if isText {
 			raw = text
@@ -26,190 +26,234 @@ func (r reach) nested(t typ) ndjson.Converter {
 		if isText && !validJSON(raw) {
 			return dst, false
 		}
-		return r.appendValue(dst, t, raw)
+		return in.append(dst, raw)
 	}
 }
 
-// appendValue appends a JSON value that is inside others.
-func (r reach) appendValue(dst []byte, t typ, raw []byte) ([]byte, bool) {
+// inside reads values of a type that are inside others. Not for concurrent use.
+type inside struct {
+	of       typ
+	nullable bool
+	args     []*inside
+	places   map[string]int   // of a Tuple's members
+	convert  ndjson.Converter // of a type that package ndjson does not know
+	one      *ndjson.One      // of one that it knows, but for text
+	target   target           // how what one has read is written
+}
+
+func (r reach) inside(t typ) *inside {
+	in := &inside{}
+	in.of, in.nullable = t.bare()
+	for _, arg := range in.of.args {
+		in.args = append(in.args, r.inside(arg))
+	}
+	switch in.of.name {
+	case "Array", "Map":
+		return in
+	case "Tuple":
+		in.places = map[string]int{}
+		for i, name := range in.of.names {
+			if name == "" {
+				name = strconv.Itoa(i + 1)
+			}
+			in.places[name] = i
+		}
+		return in
+	}
+	switch c := r.column("v", in.of.text, ""); c.Kind {
+	case schema.Text:
+	case schema.Foreign:
+		in.convert = r.converter(in.of)
+	default:
+		in.one, in.target = ndjson.NewOne(c), newTarget(c)
+	}
+	return in
+}
+
+// append appends a JSON value.
+func (in *inside) append(dst []byte, raw []byte) ([]byte, bool) {
 	raw = bytes.TrimSpace(raw)
-	t, nullable := t.bare()
 	switch {
 	case len(raw) == 0:
 		return dst, false
 	case string(raw) == "null":
-		return append(dst, 1), nullable
-	case nullable:
+		return append(dst, 1), in.nullable
+	case in.nullable:
 		dst = append(dst, 0)
 	}
-	switch t.name {
+	switch in.of.name {
 	case "Array":
-		return r.appendList(dst, t, raw)
+		return in.appendList(dst, raw)
 	case "Map":
-		return r.appendMap(dst, t, raw)
+		return in.appendMap(dst, raw)
 	case "Tuple":
-		return r.appendTuple(dst, t, raw)
+		return in.appendTuple(dst, raw)
 	}
-	return r.appendOne(dst, t, raw)
+	return in.appendOne(dst, raw)
 }
 
-// members reads an array's elements, or an object's members.
-func members(raw []byte) (names []string, values []json.RawMessage, ok bool) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	open, err := d.Token()
-	if err != nil {
-		return nil, nil, false
-	}
-	object := open == json.Delim('{')
-	for d.More() {
-		if object {
-			name, err := d.Token()
-			if err != nil {
-				return nil, nil, false
-			}
-			text, _ := name.(string)
-			names = append(names, text)
+// appendOne appends a single value, by the rules of a column of its type.
+func (in *inside) appendOne(dst []byte, raw []byte) ([]byte, bool) {
+	if in.one != nil {
+		v, ok := in.one.Read(raw)
+		if !ok {
+			return dst, false
 		}
-		var value json.RawMessage
-		if d.Decode(&value) != nil {
-			return nil, nil, false
+		out := proto.Buffer{Buf: dst}
+		in.target.put(&out, v, 1)
+		return out.Buf, true
+	}
+	isText, text := raw[0] == '"', raw
+	if isText {
+		text = []byte(ndjson.Text(raw[1 : len(raw)-1]))
+	}
+	switch {
+	case in.of.name == "String":
+		return append(binary.AppendUvarint(dst, uint64(len(text))), text...), true
+	case in.convert == nil:
+		return dst, false
+	case in.of.name != "JSON":
+		return in.convert(dst, raw, text, isText)
+	}
+	text, ok := in.convert(nil, raw, text, isText)
+	return append(binary.AppendUvarint(dst, uint64(len(text))), text...), ok
+}
+
+// split gives an array's elements, or the names and values of an object's members, of JSON that is known to be some.
+func split(raw []byte) (names []string, values [][]byte) {
+	object := raw[0] == '{'
+	for i := 1; i < len(raw)-1; {
+		from := i
+		end := valueEnd(raw, i)
+		value := bytes.TrimSpace(raw[from:end])
+		if len(value) == 0 {
+			break
+		}
+		if i = end + 1; object && end < len(raw) && raw[end] == ':' {
+			names = append(names, ndjson.Text(value[1:len(value)-1]))
+			continue
 		}
 		values = append(values, value)
 	}
-	_, err = d.Token()
-	return names, values, err == nil || err == io.EOF
+	return names, values
 }
 
-func (r reach) appendList(dst []byte, t typ, raw []byte) ([]byte, bool) {
+// valueEnd gives the place of the ',', ':' or bracket that ends the value at i.
+func valueEnd(raw []byte, i int) int {
+	depth := 0
+	for ; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			for i++; i < len(raw) && raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+		case '[', '{':
+			depth++
+		case ']', '}':
+			if depth == 0 {
+				return i
+			}
+			depth--
+		case ',', ':':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return i
+}
+
+func (in *inside) appendList(dst []byte, raw []byte) ([]byte, bool) {
 	if raw[0] != '[' {
 		return dst, false
 	}
-	_, values, ok := members(raw)
+	_, values := split(raw)
 	dst = binary.AppendUvarint(dst, uint64(len(values)))
-	for i := 0; ok && i < len(values); i++ {
-		dst, ok = r.appendValue(dst, t.args[0], values[i])
-	}
-	return dst, ok
-}
-
-// appendMap takes an object, or a list of {key, value}, as maps are written whose keys are no texts.
-func (r reach) appendMap(dst []byte, t typ, raw []byte) ([]byte, bool) {
-	names, values, ok := members(raw)
-	if !ok || raw[0] != '{' && raw[0] != '[' {
-		return dst, false
-	}
-	keys := make([]json.RawMessage, len(values))
-	for i := range values {
-		if raw[0] == '{' {
-			keys[i] = json.RawMessage(jsonText(names[i]))
-			continue
-		}
-		if keys[i], values[i], ok = pair(values[i]); !ok {
-			return dst, false
-		}
-	}
-	seen := map[string]bool{}
-	dst = binary.AppendUvarint(dst, uint64(len(values)))
-	for i := range values {
-		from := len(dst)
-		if dst, ok = r.appendValue(dst, t.args[0], keys[i]); !ok || seen[string(dst[from:])] {
-			return dst, false
-		}
-		seen[string(dst[from:])] = true
-		if dst, ok = r.appendValue(dst, t.args[1], values[i]); !ok {
+	for _, value := range values {
+		var ok bool
+		if dst, ok = in.args[0].append(dst, value); !ok {
 			return dst, false
 		}
 	}
 	return dst, true
 }
 
-func pair(raw json.RawMessage) (key, value json.RawMessage, ok bool) {
-	names, values, ok := members(raw)
-	if !ok || len(values) != 2 || len(names) != 2 || names[0] != "key" || names[1] != "value" {
+// appendMap takes an object, or a list of {key, value}, as maps are written whose keys are no texts.
+func (in *inside) appendMap(dst []byte, raw []byte) ([]byte, bool) {
+	if raw[0] != '{' && raw[0] != '[' {
+		return dst, false
+	}
+	names, values := split(raw)
+	seen := map[string]bool{}
+	dst = binary.AppendUvarint(dst, uint64(len(values)))
+	for i, value := range values {
+		var key []byte
+		ok := true
+		if raw[0] == '{' {
+			key = jsonText(names[i])
+		} else if key, value, ok = pair(value); !ok {
+			return dst, false
+		}
+		from := len(dst)
+		if dst, ok = in.args[0].append(dst, key); !ok || seen[string(dst[from:])] {
+			return dst, false
+		}
+		seen[string(dst[from:])] = true
+		if dst, ok = in.args[1].append(dst, value); !ok {
+			return dst, false
+		}
+	}
+	return dst, true
+}
+
+func pair(raw []byte) (key, value []byte, ok bool) {
+	if raw[0] != '{' {
+		return nil, nil, false
+	}
+	names, values := split(raw)
+	if len(values) != 2 || names[0] != "key" || names[1] != "value" {
 		return nil, nil, false
 	}
 	return values[0], values[1], true
 }
 
 // appendTuple takes an array as long as the tuple, or an object that has no other members than the tuple.
-func (r reach) appendTuple(dst []byte, t typ, raw []byte) ([]byte, bool) {
-	names, values, ok := members(raw)
-	if !ok || raw[0] != '{' && (raw[0] != '[' || len(values) != len(t.args)) {
+func (in *inside) appendTuple(dst []byte, raw []byte) ([]byte, bool) {
+	if raw[0] != '{' && raw[0] != '[' {
 		return dst, false
 	}
+	names, values := split(raw)
 	if raw[0] == '{' {
-		if values, ok = inOrder(t, names, values); !ok {
+		var ok bool
+		if values, ok = in.inOrder(names, values); !ok {
 			return dst, false
 		}
+	} else if len(values) != len(in.args) {
+		return dst, false
 	}
 	for i, value := range values {
+		ok := true
 		if value == nil { // missing
-			dst = append(dst, zeroOf(t.args[i])...)
-		} else if dst, ok = r.appendValue(dst, t.args[i], value); !ok {
+			dst = append(dst, zeroOf(in.of.args[i])...)
+		} else if dst, ok = in.args[i].append(dst, value); !ok {
 			return dst, false
 		}
 	}
 	return dst, true
 }
 
-func inOrder(t typ, names []string, values []json.RawMessage) ([]json.RawMessage, bool) {
-	list := make([]json.RawMessage, len(t.args))
-	at := map[string]int{}
-	for i, name := range t.names {
-		if name == "" {
-			name = strconv.Itoa(i + 1)
-		}
-		at[name] = i
-	}
+func (in *inside) inOrder(names []string, values [][]byte) ([][]byte, bool) {
+	list := make([][]byte, len(in.args))
 	for i, name := range names {
-		place, ok := at[name]
+		place, ok := in.places[name]
 		if !ok || list[place] != nil {
 			return nil, false
 		}
 		list[place] = values[i]
 	}
 	return list, true
-}
-
-// appendOne appends a single value, by the rules of a column of its type.
-func (r reach) appendOne(dst []byte, t typ, raw []byte) ([]byte, bool) {
-	isText, text := raw[0] == '"', raw
-	if isText {
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
-			return dst, false
-		}
-		text = []byte(s)
-	}
-	c := r.column("v", t.text, "")
-	switch c.Kind {
-	case schema.Text:
-		return append(binary.AppendUvarint(dst, uint64(len(text))), text...), true
-	case schema.Foreign:
-		convert := r.converter(t)
-		if convert == nil {
-			return dst, false
-		}
-		if t.name != "JSON" {
-			return convert(dst, raw, text, isText)
-		}
-		text, ok := convert(nil, raw, text, isText)
-		return append(binary.AppendUvarint(dst, uint64(len(text))), text...), ok
-	case schema.Int:
-		if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil && c.Bits == 64 && !c.Unsigned && raw[0] != '+' {
-			return binary.LittleEndian.AppendUint64(dst, uint64(n)), true
-		}
-	}
-	c.NotNull = false
-	line := append(append([]byte(`{"v":`), raw...), "}\n"...)
-	var b ndjson.Batch
-	err := ndjson.NewDecoder(bytes.NewReader(line), []schema.Column{c}, ndjson.Options{}).Next(&b, 1)
-	if err != nil || b.Cols[0].IsNull(0) {
-		return dst, false
-	}
-	target, out := newTarget(c), proto.Buffer{Buf: dst}
-	target.put(&out, b.Cols[0], 1)
-	return out.Buf, true
 }
 
 // zeroOf is the zero value of a type, as it is inside others.

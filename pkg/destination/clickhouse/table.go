@@ -131,7 +131,7 @@ func (d *Destination) Columns(ctx context.Context, table schema.Table) (cols []s
 func (d *Destination) look(ctx context.Context, table schema.Table) (engine string, cols []schema.Column, err error) {
 	of := []param{{"database", escapeParam(d.databaseOf(table))}, {"table", escapeParam(table.Name())}}
 	rows, err := d.admin.rows(ctx, "SELECT if(engine_full = '', engine, engine_full), '', '', '' FROM system.tables WHERE database = {database:String} AND name = {table:String}"+
-		" UNION ALL SELECT * FROM (SELECT '', name, type, default_kind FROM system.columns WHERE database = {database:String} AND table = {table:String} ORDER BY position)", of...)
+		" UNION ALL SELECT * FROM (SELECT '', name, type, if(type = 'Date32' AND default_expression = '\\'1970-01-01\\'', '', default_kind) FROM system.columns WHERE database = {database:String} AND table = {table:String} ORDER BY position)", of...)
 	if err != nil {
 		return "", nil, err
 	}
