@@ -139,13 +139,6 @@ func (d *db) questions() int {
 	return d.asked
 }
 
-// change changes what mu guards.
-func (d *db) change(change func()) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	change()
-}
-
 // wantNumbers checks that the rows of d are those of the answer numbers, each once.
 func (d *db) wantNumbers(t *testing.T, rows int) {
 	t.Helper()
