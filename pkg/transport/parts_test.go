@@ -286,3 +286,9 @@ func TestRowsOfAPart(t *testing.T) {
 		}
 	}
 }
+
+// partOf is what a batch has for another table.
+func partOf(t *testing.T, table string, rows int64) schema.Part {
+	t.Helper()
+	return schema.Part{Table: tableOf(t, table), Rows: rows}
+}

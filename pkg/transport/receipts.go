@@ -143,7 +143,10 @@ func (r *Receipts) Wait(ctx context.Context, receipt string) (Receipt, error) {
 // and ctx's error.
 func (r *Receipts) WaitBatch(ctx context.Context, batch string) (b control.Batch, err error) {
 	err = r.until(ctx, batch, func() (bool, error) {
-		b, err = r.batches.Find(ctx, batch)
+		known, err := r.batches.Find(ctx, batch)
+		if err == nil {
+			b = known
+		}
 		return b.State == control.StateLoaded || b.State == control.StateDead, err
 	})
 	if err == nil && b.State == control.StateShipped {
