@@ -80,14 +80,14 @@ timeouts: {header: 1s, read: 2s, write: 3s, idle: 4s}
 limits: {body_bytes: 1MiB, decoded_bytes: 2MiB, row_bytes: 1KiB, depth: 3, columns: 4, rows: 5, tables: 6}
 query: {timeout: 5s, concurrent: 6, max_rows: 7, max_bytes: 8}
 uploads: {enabled: false, max_file_size: 1MiB, max_file_age: 2s, max_rows: 1_000, free_space_required: 0, inline_size: 5, memory: 6, open_files: 7, idempotency_window: 3h, idempotency_keys: 8}
-workers: {enabled: false, count: 3, lease: 4s, max_attempts: 5, free_space_required: 6}
+workers: {enabled: false, count: 3, lease: 4s, max_attempts: 5, copies: 9, free_space_required: 6}
 blob_store: {type: memory}
 queue: {type: memory}
 cache: {type: c}
 vault: {type: v}
 database: {type: d}
 destinations:
-- {id: 7, name: seven, type: duckdb, api_keys: [a, 42], settings: {file: x.duckdb, threads: 2}, max_file_size: 3, max_file_age: 4s, max_rows: 5, query: {timeout: 6s, concurrent: 7, max_rows: 8, max_bytes: 9KiB}}
+- {id: 7, name: seven, type: duckdb, api_keys: [a, 42], copy_from: [7, other], settings: {file: x.duckdb, threads: 2}, max_file_size: 3, max_file_age: 4s, max_rows: 5, query: {timeout: 6s, concurrent: 7, max_rows: 8, max_bytes: 9KiB}}
 - {id: other, type: duckdb}
 `)
 	want := Config{
@@ -100,12 +100,12 @@ destinations:
 		Limits:   Limits{BodyBytes: 1 << 20, DecodedBytes: 2 << 20, RowBytes: 1 << 10, Depth: 3, Columns: 4, Rows: 5, Tables: 6},
 		Query:    Query{Timeout: 5 * time.Second, Concurrent: 6, MaxRows: 7, MaxBytes: 8},
 		Uploads:  Uploads{MaxFileSize: 1 << 20, MaxFileAge: 2 * time.Second, MaxRows: 1000, InlineSize: 5, Memory: 6, OpenFiles: 7, IdempotencyWindow: 3 * time.Hour, IdempotencyKeys: 8},
-		Workers:  Workers{Count: 3, Lease: 4 * time.Second, MaxAttempts: 5, FreeSpaceRequired: 6},
+		Workers:  Workers{Count: 3, Lease: 4 * time.Second, MaxAttempts: 5, Copies: 9, FreeSpaceRequired: 6},
 
 		BlobStore: Section{Type: "memory"}, Queue: Section{Type: "memory"}, Cache: Section{Type: "c"},
 		Vault: Section{Type: "v"}, Database: Section{Type: "d"},
 		Destinations: []Destination{
-			{ID: "7", Name: "seven", Type: "duckdb", APIKeys: []secret.String{"a", "42"}, MaxFileSize: 3, MaxFileAge: 4 * time.Second, MaxRows: 5,
+			{ID: "7", Name: "seven", Type: "duckdb", APIKeys: []secret.String{"a", "42"}, CopyFrom: []string{"7", "other"}, MaxFileSize: 3, MaxFileAge: 4 * time.Second, MaxRows: 5,
 				Query: Query{Timeout: 6 * time.Second, Concurrent: 7, MaxRows: 8, MaxBytes: 9 << 10}},
 			{ID: "other", Type: "duckdb"},
 		},
@@ -260,5 +260,32 @@ func TestLoadFile(t *testing.T) {
 	}
 	if _, err := Load(name+".none", nil); !os.IsNotExist(err) && err == nil {
 		t.Errorf("a file that is not there: got %v, want an error", err)
+	}
+}
+
+// Who says nothing lets all copy into a destination; who says an empty list lets nobody.
+func TestWhoMayCopy(t *testing.T) {
+	const head = "destinations:\n- {id: other, api_keys: [o]}\n- {id: 1, api_keys: [k]"
+	for _, tt := range []struct {
+		name, file string
+		env        []string
+		want       []string // nil is all
+	}{
+		{"nothing", head + "}", nil, nil},
+		{"null", head + ", copy_from: }", nil, nil},
+		{"nobody", head + ", copy_from: []}", nil, []string{}},
+		{"all", head + ", copy_from: ['*']}", nil, []string{"*"}},
+		{"some", head + ", copy_from: [other, 1]}", nil, []string{"other", "1"}},
+		{"nobody by a variable", head + "}", []string{"SCRATCH_DESTINATIONS_1_COPY_FROM="}, []string{}},
+		{"some by a variable", head + ", copy_from: []}", []string{"SCRATCH_DESTINATIONS_1_COPY_FROM=other, *"}, []string{"other", "*"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := mustLoad(t, tt.file, tt.env...).Destinations[1].CopyFrom; !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %#v, want %#v", got, tt.want)
+			}
+		})
+	}
+	if got := mustLoad(t, "").Destinations[0].CopyFrom; !reflect.DeepEqual(got, []string{"*"}) {
+		t.Errorf("the destination that is there when none is configured: got %#v", got)
 	}
 }

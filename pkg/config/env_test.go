@@ -86,6 +86,8 @@ func TestEnvironment(t *testing.T) {
 			func(c *Config) { c.Destinations = append(c.Destinations, Destination{ID: "two", Type: "duckdb"}) }},
 		{"limits of a destination's queries", "", []string{"SCRATCH_DESTINATIONS_0_QUERY_TIMEOUT=7s", "SCRATCH_DESTINATIONS_0_QUERY_MAX_BYTES=1MiB"},
 			func(c *Config) { c.Destinations[0].Query = Query{Timeout: 7 * time.Second, MaxBytes: 1 << 20} }},
+		{"copies", "", []string{"SCRATCH_WORKERS_COPIES=5", "SCRATCH_DESTINATIONS_0_COPY_FROM=1"},
+			func(c *Config) { c.Workers.Copies, c.Destinations[0].CopyFrom = 5, []string{"1"} }},
 		{"a comma is all of an empty list's value", "", []string{"SCRATCH_API_CORS_ORIGINS="},
 			func(c *Config) { c.API.CORSOrigins = []string{} }},
 		{"what is not a key", "api: {host: '${SCRATCH_OWN}'}", []string{"SCRATCH_OWN=h", "SCRATCH_TEST_REQUIRE=all", "SCRATCH_KEY=k", "SCRATCH_SERVICE_HOST=1", "SCRATCH_PORT=tcp://1", "SCRATCH_PORT_80_TCP=1", "SCRATCHDATA_PORT=1", "PATH=/"},
@@ -113,6 +115,8 @@ func TestEnvironmentMistakes(t *testing.T) {
 		{"SCRATCH_API_ENABLED=perhaps", `SCRATCH_API_ENABLED: api.enabled: "perhaps" is neither true nor false`},
 		{"SCRATCH_DESTINATIONS_0_QUERY_CONCURENT=1", "SCRATCH_DESTINATIONS_0_QUERY_CONCURENT: no key has this name; did you mean SCRATCH_DESTINATIONS_0_QUERY_CONCURRENT?"},
 		{"SCRATCH_DESTINATIONS_0_QUERY_MAX_ROWS=-1", "SCRATCH_DESTINATIONS_0_QUERY_MAX_ROWS: destinations[0].query.max_rows: -1 is less than 0"},
+		{"SCRATCH_WORKERS_COPIES=0", "SCRATCH_WORKERS_COPIES: workers.copies: 0 is less than 1"},
+		{"SCRATCH_DESTINATIONS_0_COPY_FROM=1,9", `SCRATCH_DESTINATIONS_0_COPY_FROM: destinations[0].copy_from[1]: no destination has the id "9"`},
 		{"SCRATCH_UPLOADS_MAX_ROWS=0", "SCRATCH_UPLOADS_MAX_ROWS: uploads.max_rows: 0 is less than 1"},
 	} {
 		t.Run(tt.env, func(t *testing.T) {

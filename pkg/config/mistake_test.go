@@ -37,7 +37,7 @@ uploads:
   max_file_size: 3 apples
   max_rows: 0
 logging: verbose
-workers: {count: 0, lease: 1ms, max_attempts: 99999999999999999999}
+workers: {count: 0, lease: 1ms, max_attempts: 99999999999999999999, copies: 0}
 destinations:
   - {id: 1, type: duckdb, api_keys: [k1, k1]}
   - {id: 1, type: duckdb, api_keys: [k1, ""]}
@@ -59,12 +59,13 @@ destinations:
 		`line 14: workers.max_attempts: "99999999999999999999" is not a whole number`,
 		`line 14: workers.count: 0 is less than 1`,
 		`line 14: workers.lease: 1ms is less than 1s`,
+		`line 14: workers.copies: 0 is less than 1`,
 		`line 16: destinations[0].api_keys[1]: the same key as destinations[0].api_keys[0]: a key names one destination`,
 		`line 17: destinations[1].id: "1" is the id of destinations[0] already`,
 		`line 17: destinations[1].api_keys[0]: the same key as destinations[0].api_keys[0]: a key names one destination`,
 		`line 17: destinations[1].api_keys[1]: a key must be printable ASCII without spaces, and not empty`,
 		`line 18: destinations[2].id: missing: each destination needs one`,
-		`line 19: destinations[3].colour: unknown key; known are id, name, type, api_keys, settings, max_file_size, max_file_age, max_rows, query`,
+		`line 19: destinations[3].colour: unknown key; known are id, name, type, api_keys, copy_from, settings, max_file_size, max_file_age, max_rows, query`,
 		`line 19: destinations[3].id: "a/b" must be 1 to 64 letters, digits, '_' or '-'`,
 		`SCRATCH_API_PORT: api.port: "high" is not a whole number`,
 		`SCRATCH_API_PROT: no key has this name; did you mean SCRATCH_API_PORT?`,
@@ -102,6 +103,9 @@ func TestMistakes(t *testing.T) {
 		{"no time for queries", "destinations: [{id: 1, api_keys: [k], query: {timeout: -1s}}]", "line 1: destinations[0].query.timeout: -1s is less than 1ms"},
 		{"no such limit", "destinations:\n- id: 1\n  api_keys: [k]\n  query:\n    max_row: 1\n", "line 5: destinations[0].query.max_row: unknown key; did you mean max_rows?"},
 		{"no size", "destinations: [{id: 1, api_keys: [k], query: {max_bytes: -1}}]", `line 1: destinations[0].query.max_bytes: "-1" is not a size such as 64MiB`},
+		{"copies from nowhere", "destinations:\n- id: 1\n  api_keys: [k]\n  copy_from:\n  - 1\n  - two\n  - '*'\n", `line 6: destinations[0].copy_from[1]: no destination has the id "two"`},
+		{"copies from a later one", "destinations: [{id: 1, api_keys: [k], copy_from: [2, 3]}, {id: 2}]", `line 1: destinations[0].copy_from[1]: no destination has the id "3"`},
+		{"copies from no list", "destinations: [{id: 1, api_keys: [k], copy_from: all}]", "line 1: destinations[0].copy_from: must be a list, not a single value"},
 		{"not a variable", "api: {host: '${a-b}'}", "line 1: api.host: ${a-b} is not a variable such as ${NAME}; write $${ for the text ${"},
 		{"unclosed variable", "api: {host: 'x${A'}", "line 1: api.host: ${A is not a variable such as ${NAME}; write $${ for the text ${"},
 		{"unset variable", "\napi: {host: '${NO_SUCH}'}", "line 2: api.host: the environment variable NO_SUCH is not set"},
