@@ -187,11 +187,12 @@ func wides(width int, signed bool) ndjson.Converter {
 		low.Neg(high)
 	}
 	return func(dst, raw, text []byte, isText bool) ([]byte, bool) {
-		n, exponent, ok := number(raw, text, isText)
+		_, exponent, ok := number(raw, text, isText)
 		if !ok || isText && exponent != 0 {
 			return dst, false
 		}
-		if n, ok = scaled(raw, text, isText, 0, 80); !ok || n.Cmp(low) < 0 || n.Cmp(high) >= 0 {
+		n, ok := scaled(raw, text, isText, 0, 80)
+		if !ok || n.Cmp(low) < 0 || n.Cmp(high) >= 0 {
 			return dst, false
 		}
 		return appendWide(dst, n, width), true

@@ -1,7 +1,6 @@
 package clickhouse
 
 import (
-	"context"
 
 	"github.com/ClickHouse/ch-go/proto"
 )
@@ -24,13 +23,6 @@ type setting struct{ name, value string }
 
 // param is the value of a {name:Type} in a statement, as the text that the server reads in that type.
 type param struct{ name, value string }
-
-// link is a way to one server as one user. Not for concurrent use.
-type link interface {
-	// do runs a statement. After an error the link is not used again.
-	do(ctx context.Context, r request) error
-	close()
-}
 
 // block is rows on their way to the server.
 type block struct {
