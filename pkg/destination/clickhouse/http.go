@@ -24,8 +24,6 @@ type httpLink struct {
 	user, password, database string
 }
 
-func (l *httpLink) close() {} // the client keeps the connections
-
 func (l *httpLink) do(ctx context.Context, r request) (err error) {
 	var rows *rowsBody
 	if r.input != nil {
