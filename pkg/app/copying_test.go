@@ -158,7 +158,7 @@ func TestCopyOfAllTypes(t *testing.T) {
 	s.wantDone(s.copy("select * from test_all_types()", "1", "types"), 3)
 	s.as("two").query("select count(*) as n from types", "n\n3\n")
 	const changed = `select count(*) as n from (select * from test_all_types()) a where not exists (
-		select 1 from types t where t.bigint is not distinct from a.bigint and t.hugeint is not distinct from a.hugeint and t.dec38_10 is not distinct from a.dec38_10
+		select 1 from types t where t.bigint is not distinct from a.bigint and t.float is not distinct from a.float and t.double is not distinct from a.double and t.hugeint is not distinct from a.hugeint and t.dec38_10 is not distinct from a.dec38_10
 		and t.uuid is not distinct from a.uuid and t.interval is not distinct from a.interval and t.varchar is not distinct from a.varchar
 		and t.blob is not distinct from a.blob and t.int_array is not distinct from a.int_array and t.struct_of_arrays is not distinct from a.struct_of_arrays
 		and t.map is not distinct from a.map and t.small_enum::varchar is not distinct from a.small_enum::varchar)`
@@ -212,4 +212,13 @@ func TestCopySurvivesRestarts(t *testing.T) {
 			wantNoBatches(t, dir)
 		})
 	}
+}
+
+// Floats of any size arrive as they are: large ones are written without a point, and are no integers all the same.
+func TestCopyOfFloats(t *testing.T) {
+	s := serve(t, twoDatabases(t, t.TempDir()))
+	const floats = "select i, (1.2345678901234567e0 * pow(10, i))::double as d, (1.2345678 * pow(10, i))::float as f from range(-37, 39) r(i)"
+	s.wantDone(s.copy(floats, "1", "floats"), 76)
+	s.query("select count(*) as n from ("+floats+") a join floats t using (i) where t.d = a.d and t.f = a.f", "n\n76\n")
+	s.query("select count(*) as n from duckdb_columns() where table_name = 'floats' and column_name = '__rescued'", "n\n0\n")
 }

@@ -46,7 +46,7 @@ func TestSettingsReachTheirPart(t *testing.T) {
 	c.DataDir = "/d"
 	c.Uploads = config.Uploads{MaxFileSize: 1, MaxFileAge: 2 * time.Second, MaxRows: 3, FreeSpaceRequired: 4, InlineSize: 5, Memory: 6, OpenFiles: 7}
 	c.Limits = config.Limits{BodyBytes: 8, DecodedBytes: 9, RowBytes: 10, Depth: 11, Columns: 12}
-	c.Workers = config.Workers{Count: 13, Lease: 14, MaxAttempts: 15, FreeSpaceRequired: 16}
+	c.Workers = config.Workers{Count: 13, Lease: 14, MaxAttempts: 15, FreeSpaceRequired: 16, Copies: 31}
 	c.Query = config.Query{Timeout: 17, Concurrent: 18, MaxRows: 19, MaxBytes: 20}
 	c.API = config.API{ReadOnly: true, HealthcheckFailFile: "f", CORSOrigins: []string{"o"}}
 	c.Timeouts = config.Timeouts{Read: 21, Write: 22}
@@ -65,6 +65,9 @@ func TestSettingsReachTheirPart(t *testing.T) {
 	}
 	if w := workersConfig(c); w.Count != 13 || w.Lease != 14 || w.MaxAttempts != 15 || w.FreeSpace != 16 || w.Dir != "/d" {
 		t.Errorf("workers: got %+v", w)
+	}
+	if w := copierConfig(c); w.Concurrent != 31 || w.RowBytes != 2*10 || w.Lease != copyLease || w.Every != copyEvery || w.Validate() != nil {
+		t.Errorf("copies: got %+v, %v", w, w.Validate())
 	}
 	limits, own := queryLimits(c)
 	if want := (query.Limits{Timeout: 17, Concurrent: 18, Rows: 19, Bytes: 20}); limits != want {
@@ -108,5 +111,40 @@ func TestLoadGivesAllMistakesTogether(t *testing.T) {
 	}
 	if _, err := Load(name+".none", nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no such file: got %v, want %v", err, os.ErrNotExist)
+	}
+}
+
+// A destination takes copies from where its copy_from says, from everywhere when it says nothing; one that is not there takes none.
+func TestMayCopy(t *testing.T) {
+	s := &server{cfg: config.Config{Destinations: []config.Destination{
+		{ID: "open"}, {ID: "closed", CopyFrom: []string{}}, {ID: "all", CopyFrom: []string{"*"}}, {ID: "some", CopyFrom: []string{"open", "all"}},
+	}}}
+	for _, tt := range []struct {
+		source, destination string
+		want                bool
+	}{
+		{"open", "open", true}, {"closed", "open", true}, {"open", "closed", false}, {"all", "closed", false},
+		{"closed", "all", true}, {"open", "some", true}, {"all", "some", true}, {"closed", "some", false},
+		{"open", "none", false}, {"open", "", false}, {"none", "open", true}, {"*", "some", false},
+	} {
+		if got := s.mayCopy(tt.source, tt.destination); got != tt.want {
+			t.Errorf("from %q to %q: got %t, want %t", tt.source, tt.destination, got, tt.want)
+		}
+	}
+	s.current.Store(&[]config.Destination{{ID: "open", CopyFrom: []string{}}, {ID: "new"}})
+	if s.mayCopy("closed", "open") || !s.mayCopy("open", "new") || s.mayCopy("open", "all") {
+		t.Error("after a reload the destinations of before are asked")
+	}
+}
+
+// The batches of a copy are as large as those of inserts into its destination.
+func TestBatchSizeOfCopies(t *testing.T) {
+	s := &server{cfg: config.Config{Uploads: config.Uploads{MaxFileSize: 100, MaxRows: 10}, Destinations: []config.Destination{
+		{ID: "usual"}, {ID: "own", MaxFileSize: 200, MaxRows: 20}, {ID: "rows", MaxRows: 5},
+	}}}
+	for id, want := range map[string][2]int64{"usual": {100, 10}, "own": {200, 20}, "rows": {100, 5}, "gone": {100, 10}} {
+		if bytes, rows := s.batchSize(id); bytes != want[0] || rows != want[1] {
+			t.Errorf("%s: got %d bytes and %d rows, want %v", id, bytes, rows, want)
+		}
 	}
 }
