@@ -3,6 +3,7 @@ package transport
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
 	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
 func TestShipmentRoundTrip(t *testing.T) {
@@ -36,6 +38,35 @@ func TestShipmentRoundTrip(t *testing.T) {
 		if died.IsZero() && strings.Contains(string(message), "died") {
 			t.Errorf("a first shipment has a death: %s", message)
 		}
+	}
+}
+
+// A message about rows that are copied has the types of their columns, however these are made, and fits into the queues that
+// there are: of 2,000 columns it has less than the 256 KiB that they take at least.
+func TestShipmentOfACopy(t *testing.T) {
+	number := vector.Type{Kind: vector.Int, Bits: 64, Name: "BIGINT"}
+	types := []vector.Type{
+		number,
+		{Kind: vector.Int, Bits: 8, Unsigned: true, Name: "UTINYINT"},
+		{Kind: vector.Decimal, Precision: 18, Scale: 3, Name: "DECIMAL(18,3)"},
+		{Kind: vector.Timestamp, Unit: time.Microsecond, Zone: true, Name: "TIMESTAMP WITH TIME ZONE"},
+		{Kind: vector.Text, Words: []string{"a", "b\"c"}, Name: "ENUM"},
+		{Kind: vector.List, Elem: &vector.Type{Kind: vector.List, Elem: &number}, Length: 3, Name: "BIGINT[][3]"},
+		{Kind: vector.Struct, Fields: []vector.Field{{Name: "x", Type: number}, {Name: "", Type: vector.Type{Kind: vector.Null}}}},
+	}
+	s := Shipment{Batch: "01HX", File: "01HW", Destination: "1", Table: tableOf(t, "t"), Key: "1/t/01HX.ndjson", Created: time.Unix(1, 0).UTC()}
+	for i := range 2000 {
+		s.Seen = append(s.Seen, schema.Seen{Name: fmt.Sprint("a_column_", i), Kinds: 4, Type: &types[i%len(types)]})
+	}
+	message, err := s.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := parseShipment(message); err != nil || !reflect.DeepEqual(got, s) {
+		t.Errorf("%.1000s\n got %.1000s, %v", message, fmt.Sprintf("%+v", got), err)
+	}
+	if len(message) > 256<<10 {
+		t.Errorf("the message has %d bytes", len(message))
 	}
 }
 

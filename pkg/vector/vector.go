@@ -34,20 +34,21 @@ const (
 // Infinity is the Date or Timestamp after all others, in any Unit; -Infinity is the one before them.
 const Infinity = math.MaxInt64
 
-// Type describes a vector's values. The zero of what does not apply.
+// Type describes a vector's values. The zero of what does not apply. As JSON, in which it travels with rows that are copied,
+// that is left out.
 type Type struct {
 	Kind      Kind
-	Bits      int           // of Int, Uint, Int128 and Float: the width in the database
-	Unsigned  bool          // of Int and Int128: the database's type has no sign
-	Precision int           // of Decimal: digits in all
-	Scale     int           // of Decimal: digits after the point
-	Unit      time.Duration // of Time and Timestamp: time.Second to time.Nanosecond
-	Zone      bool          // of Timestamp: an instant; else a wall clock, printed without zone
-	Elem      *Type         // of List and Map
-	Length    int           // of List: how many elements each value has; 0 when that differs
-	Fields    []Field       // of Struct
-	Words     []string      // of Text: all values that there may be, when the database knows them
-	Name      string        // the database's own name of the type
+	Bits      int           `json:",omitzero"` // of Int, Uint, Int128 and Float: the width in the database
+	Unsigned  bool          `json:",omitzero"` // of Int and Int128: the database's type has no sign
+	Precision int           `json:",omitzero"` // of Decimal: digits in all
+	Scale     int           `json:",omitzero"` // of Decimal: digits after the point
+	Unit      time.Duration `json:",omitzero"` // of Time and Timestamp: time.Second to time.Nanosecond
+	Zone      bool          `json:",omitzero"` // of Timestamp: an instant; else a wall clock, printed without zone
+	Elem      *Type         `json:",omitzero"` // of List and Map
+	Length    int           `json:",omitzero"` // of List: how many elements each value has; 0 when that differs
+	Fields    []Field       `json:",omitzero"` // of Struct
+	Words     []string      `json:",omitzero"` // of Text: all values that there may be, when the database knows them
+	Name      string        `json:",omitzero"` // the database's own name of the type
 }
 
 // Field is a named type: a member of a struct.
