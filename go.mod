@@ -3,6 +3,8 @@ module github.com/scratchdata/scratchdata
 go 1.26.8
 
 require (
+	github.com/kr/pretty v0.3.1
+	gopkg.in/check.v1 v1.0.0-20201130134442-10cb98267c6c
 	github.com/ClickHouse/ch-go v0.74.0
 	github.com/dmarkham/enumer v1.6.3
 	github.com/go-faster/city v1.0.1

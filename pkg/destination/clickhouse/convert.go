@@ -187,8 +187,7 @@ func wides(width int, signed bool) ndjson.Converter {
 		low.Neg(high)
 	}
 	return func(dst, raw, text []byte, isText bool) ([]byte, bool) {
-		_, exponent, ok := number(raw, text, isText)
-		if !ok || isText && exponent != 0 {
+		if _, exponent, ok := number(raw, text, isText); !ok || isText && exponent != 0 {
 			return dst, false
 		}
 		n, ok := scaled(raw, text, isText, 0, 80)

@@ -1,9 +1,6 @@
 package clickhouse
 
-import (
-
-	"github.com/ClickHouse/ch-go/proto"
-)
+import "github.com/ClickHouse/ch-go/proto"
 
 // request is one statement on its way to the server.
 type request struct {
