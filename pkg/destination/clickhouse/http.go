@@ -68,6 +68,9 @@ func (l *httpLink) post(ctx context.Context, r request, rows *rowsBody) (*http.R
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url+"/?"+query.Encode(), body)
 	if err != nil {
+		if rows != nil {
+			err = errors.Join(err, rows.Close())
+		}
 		return nil, err
 	}
 	req.Header.Set("X-ClickHouse-User", l.user)

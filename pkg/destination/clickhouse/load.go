@@ -177,9 +177,11 @@ func (l *loading) insert(ctx context.Context, n int, dec *ndjson.Decoder) error 
 		free <- nil
 	}
 	g, gctx := errgroup.WithContext(ctx)
+	var failed error // set before full is closed
 	g.Go(func() error {
 		defer close(full)
-		return decode(gctx, dec, rowsOf(len(l.targets)), free, full)
+		failed = decode(gctx, dec, rowsOf(len(l.targets)), free, full)
+		return failed
 	})
 	g.Go(func() error {
 		if l.done {
@@ -188,7 +190,7 @@ func (l *loading) insert(ctx context.Context, n int, dec *ndjson.Decoder) error 
 			}
 			return nil
 		}
-		return l.send(gctx, n, free, full)
+		return l.send(gctx, n, free, full, &failed)
 	})
 	err := g.Wait()
 	if ctx.Err() != nil {
@@ -197,8 +199,9 @@ func (l *loading) insert(ctx context.Context, n int, dec *ndjson.Decoder) error 
 	return err
 }
 
-// send sends what comes out of full as one INSERT.
-func (l *loading) send(ctx context.Context, n int, free chan<- *ndjson.Batch, full <-chan *ndjson.Batch) error {
+// send sends what comes out of full as one INSERT. When full is closed, failed says whether that is all: the server must
+// not take a part for the whole.
+func (l *loading) send(ctx context.Context, n int, free chan<- *ndjson.Batch, full <-chan *ndjson.Batch, failed *error) error {
 	first, more := <-full
 	if !more {
 		return nil
@@ -215,8 +218,8 @@ func (l *loading) send(ctx context.Context, n int, free chan<- *ndjson.Batch, fu
 			if last, first = first, nil; last == nil {
 				last = <-full
 			}
-			if last == nil { // all is read, or the decoder has failed: then ctx has ended
-				return nil, ctx.Err()
+			if last == nil {
+				return nil, *failed
 			}
 			return blockOf(l.targets, last, out), nil
 		},

@@ -133,6 +133,8 @@ func (l *nativeLink) putBlock(k *block) {
 	l.out.Buf = append(l.out.Buf[:from], l.packer.Data...)
 }
 
+var errEarly = errors.New("the server ends an INSERT before its rows")
+
 // insert sends the rows of r and waits for the server's word that it has them. What the server says meanwhile is read at
 // the same time: else it could wait for us to read it, and we for it to read rows.
 func (l *nativeLink) insert(r request) error {
@@ -144,10 +146,7 @@ func (l *nativeLink) insert(r request) error {
 	select {
 	case <-begun:
 	case err := <-said:
-		if err == nil {
-			err = errors.New("the server ends an INSERT before its rows")
-		}
-		return err
+		return errors.Join(err, errEarly)
 	}
 	if err := l.sendRows(r.input, said); err != nil {
 		return err
@@ -159,6 +158,12 @@ func (l *nativeLink) insert(r request) error {
 // not take what it has for all. It returns what the server said in between, if that was an error.
 func (l *nativeLink) sendRows(input func() (*block, error), said chan error) error {
 	for {
+		select {
+		case err := <-said:
+			l.close()
+			return errors.Join(err, errEarly)
+		default:
+		}
 		k, err := input()
 		if err == nil {
 			if k == nil {

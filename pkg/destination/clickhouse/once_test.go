@@ -275,3 +275,28 @@ type broken struct{ err error }
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
 func newIDs() *rowid.Source { return rowid.NewSource() }
+
+// TestTornRowsAreNotLoaded: what was sent before the rows turned out to be torn does not stay.
+func TestTornRowsAreNotLoaded(t *testing.T) {
+	server := servertest.ClickHouse(t)
+	for _, protocol := range []string{native, overHTTP} {
+		t.Run(protocol, func(t *testing.T) {
+			d, _, table := faulty(t, server, protocol, "")
+			lost := errors.New("the disk is gone")
+			for _, rows := range []int{1, maxRows, maxRows + 1, 3 * maxRows, 100_000} {
+				b := manyRows(rows)
+				torn, open := b, b.Open
+				torn.Open = func(ctx context.Context) (io.ReadCloser, error) {
+					r, err := open(ctx)
+					return io.NopCloser(io.MultiReader(r, broken{lost})), err
+				}
+				for range 5 {
+					if did, err := d.Load(t.Context(), table, torn); !errors.Is(err, lost) {
+						t.Fatalf("%d rows: got %+v, %v, want %v", rows, did, err, lost)
+					}
+				}
+				wantAnswer(t, d, "SELECT count() FROM events", "0")
+			}
+		})
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -26,8 +28,15 @@ func codeText(err error) string {
 	return fault.CodeOf(err)
 }
 
+// TestMain sees that no goroutine is left of any destination.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
+	code := m.Run()
+	http.DefaultClient.CloseIdleConnections() // of the tests themselves
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
