@@ -123,7 +123,7 @@ func (d *Destination) castOdd(ctx context.Context, sql string, params []param) (
 	odd := false
 	err := d.described(ctx, sql, params, func(name, text string) error {
 		name = quote(name)
-		if _, err := newColumnReader(parseType(text)); err != nil {
+		if _, err := newColumnReader(parseType(text)); err != nil || len(d.asks) == 0 && strings.Contains(text, "JSON") {
 			odd = true
 			name = printed(name, text) + " AS " + name
 		}

@@ -155,7 +155,7 @@ const jsonAsText = 1
 func startJSON(in *proto.Reader) error {
 	form, err := in.UInt64()
 	if err == nil && form != jsonAsText {
-		err = fmt.Errorf("JSON comes in the form %d, which was not asked for", form)
+		err = &oddError{} // it could not be asked for
 	}
 	return err
 }

@@ -1,0 +1,127 @@
+package clickhouse
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/scratchdata/scratchdata/pkg/destination"
+	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
+	"github.com/scratchdata/scratchdata/pkg/rowid"
+	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/secret"
+	"github.com/scratchdata/scratchdata/pkg/servertest"
+)
+
+// TestTablesThatWeMake: no column is Nullable, and the table knows the blocks that it has had.
+func TestTablesThatWeMake(t *testing.T) {
+	server := servertest.ClickHouse(t)
+	for stringTypes, want := range map[bool]string{
+		false: "`__row_id` String, `b` Bool, `i` Int64, `f` Float64, `t` DateTime64(6, 'UTC'), `d` Date32 DEFAULT '1970-01-01', `s` String, `n` String",
+		true:  "`__row_id` String, `b` String, `i` String, `f` String, `t` String, `d` String, `s` String, `n` String",
+	} {
+		s := server.Fresh(t)
+		cfg := configOf(s)
+		cfg.StringTypes = stringTypes
+		d, table := openWith(t, cfg), tableOf(t, "t")
+		if err := d.CreateTable(t.Context(), table); err != nil {
+			t.Fatal(err)
+		}
+		var cols []schema.Column
+		for name, kind := range []schema.Kind{schema.Bool, schema.Int, schema.Float, schema.Timestamp, schema.Date, schema.Text, schema.Nested} {
+			cols = append(cols, schema.Column{Name: "biftdsn"[name : name+1], Kind: kind})
+		}
+		if err := d.AddColumns(t.Context(), table, cols); err != nil {
+			t.Fatal(err)
+		}
+		got := strings.ReplaceAll(s.Exec(t, "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 't'"), `\'`, "'")
+		for _, part := range []string{"(" + want + ")", "ENGINE = MergeTree ORDER BY __row_id", "non_replicated_deduplication_window = 10000"} {
+			if !strings.Contains(got, part) {
+				t.Errorf("got  %s\nwant %s in it", got, part)
+			}
+		}
+	}
+}
+
+// TestQueryAsOneWhoMayOnlyRead: nothing can be set for such a user, so what the server sends is not as it is asked for else.
+func TestQueryAsOneWhoMayOnlyRead(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		cfg.QueryUsername, cfg.QueryPassword = server.Strict, secret.String(server.Password)
+		d := openWith(t, cfg)
+		for sql, want := range map[string]string{
+			"SELECT toLowCardinality(toString(number % 3)) AS v FROM numbers(4)":                              "0 1 2 0",
+			"SELECT if(number = 1, NULL, toLowCardinality(toString(number))) AS v FROM numbers(3)":            "0 NULL 2",
+			"SELECT arrayElement([toLowCardinality('x'), toLowCardinality('y')], number + 1) FROM numbers(2)": "x y",
+			"SELECT toLowCardinality(toDate('2024-02-29')) SETTINGS max_threads = 1":                          "",
+			"SELECT 1":                                   "1",
+			"SELECT toString('{\"a\":1}'::JSON)":         `{"a":1}`,
+			"SELECT '{\"a\":1}'::JSON":                   `{"a":1}`,
+			"SELECT CAST('x', 'Variant(Int64, String)')": "x",
+		} {
+			var got destinationtest.Rows
+			err := d.Query(t.Context(), sql, nil, &got)
+			if text := strings.Join(got.Rows, " "); want == "" && err == nil || want != "" && (err != nil || text != want) {
+				t.Errorf("%s: got %q, %v, want %q", sql, text, err, want)
+			}
+		}
+	})
+}
+
+// TestLoadInConstantMemory loads a million rows and looks how much memory that takes at its most.
+func TestLoadInConstantMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
+	const n = 1_000_000
+	each(t, func(t *testing.T, _ servertest.ClickHouseServer, cfg Config) {
+		d, table := openWith(t, cfg), tableOf(t, "events")
+		if err := d.CreateTable(t.Context(), table); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.AddColumns(t.Context(), table, []schema.Column{{Name: "n", Kind: schema.Int}, {Name: "s", Kind: schema.Text}}); err != nil {
+			t.Fatal(err)
+		}
+		ids := rowid.NewSource()
+		rows := &counted{left: n, ids: ids}
+		b := destination.Batch{ID: ids.Batch(), Rows: n, Seen: []schema.Seen{{Name: "__row_id", Kinds: schema.Kinds(0).With(schema.Text)},
+			{Name: "n", Kinds: schema.Kinds(0).With(schema.Int)}, {Name: "s", Kinds: schema.Kinds(0).With(schema.Text)}},
+			Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(rows), nil }}
+		if did, err := d.Load(t.Context(), table, b); err != nil || did.Rows != n {
+			t.Fatalf("got %+v, %v, want %d rows", did, err, n)
+		}
+		wantOnce(t, d, n)
+		if most := uint64(128 << 20); rows.most > most {
+			t.Errorf("the heap had %d MiB, want at most %d", rows.most>>20, most>>20)
+		}
+	})
+}
+
+// counted makes rows as they are read, and notes the largest heap.
+type counted struct {
+	left int
+	ids  *rowid.Source
+	rest bytes.Buffer
+	most uint64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	for c.rest.Len() == 0 {
+		if c.left == 0 {
+			return 0, io.EOF
+		}
+		for range min(c.left, 1000) {
+			c.left--
+			fmt.Fprintf(&c.rest, `{"__row_id":"%s","n":%d,"s":"the text of row %d, which is about as long as such texts are"}`+"\n", c.ids.New(), c.left, c.left)
+		}
+		if c.left%50_000 == 0 {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			c.most = max(c.most, m.HeapAlloc)
+		}
+	}
+	return c.rest.Read(p)
+}
