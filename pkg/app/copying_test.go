@@ -202,12 +202,12 @@ func TestCopySurvivesRestarts(t *testing.T) {
 	for _, state := range []string{"reading", "loading"} {
 		t.Run(state, func(t *testing.T) {
 			s := serve(t, cfg)
-			id := s.copy("select i, 'row ' || i as t from range(1000000) r(i)", "2", state)
+			id := s.copy("select i, 'row ' || i as t from range(250000) r(i)", "2", state)
 			s.awaitJob(id, state, "done")
 			s.mustStop()
 			s = serve(t, cfg)
-			s.wantDone(id, 1_000_000)
-			s.as("two").query("select count(*) as n, count(distinct i) as i from "+state, "n,i\n1000000,1000000\n")
+			s.wantDone(id, 250_000)
+			s.as("two").query("select count(*) as n, count(distinct i) as i from "+state, "n,i\n250000,250000\n")
 			s.mustStop()
 			wantNoBatches(t, dir)
 		})

@@ -121,8 +121,8 @@ func (o *observed) awaitRunning(n int) {
 	var got float64
 	ok := until(o.t, func() bool {
 		_, text := get(o.t, o.metrics, "", "")
-		if n == 0 && !strings.Contains(text, "scratchdata_queries_running{") {
-			return true
+		if !strings.Contains(text, `scratchdata_queries_running{destination="1"}`) {
+			return n == 0 // nobody has asked it anything yet
 		}
 		got = metric(o.t, text, `scratchdata_queries_running{destination="1"}`)
 		return got == float64(n)
