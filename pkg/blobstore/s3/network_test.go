@@ -35,7 +35,9 @@ func throughProxy(t *testing.T, server *servertest.S3Server) (far, direct *store
 // A call whose connection is cut is made again by the client, which finds the answer, or does what was not done.
 func TestACutConnection(t *testing.T) {
 	put := func(size int64) func(context.Context, *store) error {
-		return func(ctx context.Context, s *store) error { return s.Put(ctx, "1/a", &blobstoretest.Pattern{Size: size}) }
+		return func(ctx context.Context, s *store) error {
+			return s.Put(ctx, "1/a", &blobstoretest.Pattern{Size: size})
+		}
 	}
 	remove := func(ctx context.Context, s *store) error { return s.Delete(ctx, "1/a") }
 	const large = 20 << 20
