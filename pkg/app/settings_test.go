@@ -101,7 +101,7 @@ func TestLoadGivesAllMistakesTogether(t *testing.T) {
 		got = append(got, one.String())
 	}
 	want := []string{
-		`line 1: queue.type: "kafka" is not known: it is one of local, memory, redis, sqs`,
+		`line 1: queue.type: "kafka" is not known: it is one of local, memory, postgres, rabbitmq, redis, sqs`,
 		`line 2: api.prot: unknown key; did you mean port?`,
 		`line 4: destinations[0].settings: field colour is not a known key`,
 		`SCRATCH_WORKERS_COUNT: workers.count: 0 is less than 1`,

@@ -104,12 +104,14 @@ func clickHouseLibrary(t testing.TB) string {
 // Fresh gives the same server with an empty database, which is dropped when the test ends.
 func (s ClickHouseServer) Fresh(t testing.TB) ClickHouseServer {
 	t.Helper()
+	anywhere := s
+	anywhere.Database = "default"
 	s.Database = "test_" + strings.ToLower(ulid.Make().String())
-	if err := s.exec(t.Context(), "CREATE DATABASE "+s.Database+" ENGINE = Atomic"); err != nil {
+	if err := anywhere.exec(t.Context(), "CREATE DATABASE "+s.Database+" ENGINE = Atomic"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.exec(context.Background(), "DROP DATABASE IF EXISTS "+s.Database+" SYNC"); err != nil {
+		if err := anywhere.exec(context.Background(), "DROP DATABASE IF EXISTS "+s.Database+" SYNC"); err != nil {
 			t.Logf("drop the database %s: %v", s.Database, err)
 		}
 	})

@@ -145,8 +145,8 @@ func (c Config) checkCluster() error {
 
 func (c Config) checkConns() error {
 	var errs []error
-	if c.MaxOpenConns < 1 {
-		errs = append(errs, fmt.Errorf("max_open_conns: %d is less than 1", c.MaxOpenConns))
+	if c.MaxOpenConns < 2 { // a replay reads and writes at the same time
+		errs = append(errs, fmt.Errorf("max_open_conns: %d is less than 2", c.MaxOpenConns))
 	}
 	if c.MaxIdleConns < 0 {
 		errs = append(errs, fmt.Errorf("max_idle_conns: %d is less than 0", c.MaxIdleConns))
