@@ -273,10 +273,16 @@ func checkDeleteAfterTheLease(t *testing.T, cfg Config) {
 func checkForeignMessages(t *testing.T, cfg Config) {
 	q := newQueue(t, cfg)
 	onChannel(t, cfg.URL.Reveal(), func(ch *amqp091.Channel) error {
+		if err := ch.Confirm(false); err != nil { // what is not confirmed may be lost when the channel ends
+			return err
+		}
 		for _, id := range []string{"same", "same", ""} {
-			err := ch.PublishWithContext(t.Context(), "", cfg.Queue, true, false, amqp091.Publishing{MessageId: id, Body: []byte("x")})
+			sent, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", cfg.Queue, true, false, amqp091.Publishing{MessageId: id, Body: []byte("x")})
 			if err != nil {
 				return err
+			}
+			if ok, err := sent.WaitContext(t.Context()); err != nil || !ok {
+				return errors.Join(errors.New("not confirmed"), err)
 			}
 		}
 		return nil
