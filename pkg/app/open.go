@@ -195,7 +195,11 @@ func (s *server) writing(context.Context) (err error) {
 	if !s.cfg.Uploads.Enabled {
 		return nil
 	}
-	s.writer, err = ingest.Open(ingestConfig(s.cfg), rowid.NewSource(), s.control.Keys(), s.log, ingest.NewMetrics(s.registry))
+	cfg := ingestConfig(s.cfg)
+	if of, ok := s.control.(control.Shared); ok {
+		cfg.Shared = of.Shared()
+	}
+	s.writer, err = ingest.Open(cfg, rowid.NewSource(), s.control.Keys(), s.log, ingest.NewMetrics(s.registry))
 	if err != nil {
 		return fmt.Errorf("open the batch files: %w", err)
 	}

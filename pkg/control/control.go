@@ -33,6 +33,12 @@ type Store interface {
 	Close() error
 }
 
+// Shared is a Store that may be other servers' too.
+type Shared interface {
+	// Shared reports whether it may.
+	Shared() bool
+}
+
 // Batches remembers batches from the moment they are shipped.
 type Batches interface {
 	// Shipped notes that b is in the blob store and on its way into the queue. One that is known already, in any state,

@@ -25,6 +25,7 @@ type Config struct {
 	Limits    flatten.Limits      // of one row
 	KeyWindow time.Duration       // for which an idempotency key is remembered, at least
 	MaxKeys   int                 // that are remembered at most: beyond it the oldest are forgotten early
+	Shared    bool                // other nodes may have the store of keys too
 	Per       map[string]Rotation // other limits of batches, by destination id; Writer.Rotate changes them
 }
 

@@ -13,6 +13,8 @@ func nodes(t *testing.T, n int) []*lives {
 	for i := range list {
 		list[i] = newLives(t)
 		list[i].keys = list[0].keys
+		change := list[i].change
+		list[i].change = func(c *Config) { change(c); c.Shared = true }
 		list[i].crash()
 	}
 	return list
@@ -66,6 +68,20 @@ func TestInsertSentToTwoNodesIsStoredOnce(t *testing.T) {
 			wantOnce(t, list, `"a only"`, `"one"`, `"two"`, `"before"`, `"other"`, `"after"`)
 		})
 	}
+}
+
+// What was acknowledged after an insert that another node stored again, later, and noted first, is kept by a crash.
+func TestCrashKeepsWhatFollowsAnInsertThatIsElsewhere(t *testing.T) {
+	list := nodes(t, 2)
+	a, b := list[0], list[1]
+	a.first("", `{"v":"before"}`, Options{})
+	a.first("one", `{"v":"one"}`, Options{})
+	a.first("", `{"v":"after"}`, Options{})
+	a.first("other", `{"v":"other"}`, Options{})
+	b.first("one", `{"v":"one"}`, Options{})
+	b.seal()
+	a.crash()
+	wantOnce(t, list, `"before"`, `"one"`, `"after"`, `"other"`)
 }
 
 // A batch that has nothing but such inserts goes.

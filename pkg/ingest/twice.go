@@ -38,6 +38,9 @@ func (w *Writer) scanOpen(b sealed) (ndjson.Scanned, error) {
 	if err != nil {
 		return found, err
 	}
+	if w.cfg.Shared {
+		return found, nil // it may have been stored again by another node, and then all here was acknowledged: leaveOut sees to it
+	}
 	list, err := keyedIn(b.destination, b.batch, found.Keyed)
 	if err != nil {
 		return found, err

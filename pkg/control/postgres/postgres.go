@@ -40,6 +40,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (control.Store, err
 	return s, nil
 }
 
+// Shared implements control.Shared.
+func (s *store) Shared() bool { return true }
+
 // Batches implements control.Store.
 func (s *store) Batches() control.Batches { return batches{s} }
 

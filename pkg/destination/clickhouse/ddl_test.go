@@ -73,9 +73,6 @@ func TestQueryAsOneWhoMayOnlyRead(t *testing.T) {
 
 // TestLoadInConstantMemory loads a million rows and looks how much memory that takes at its most.
 func TestLoadInConstantMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes seconds")
-	}
 	const n = 1_000_000
 	each(t, func(t *testing.T, _ servertest.ClickHouseServer, cfg Config) {
 		d, table := openWith(t, cfg), tableOf(t, "events")
