@@ -49,6 +49,8 @@ var floors = map[string]int{
 
 	"pkg/cli": 12,
 
+	"pkg/endtoend": 13,
+
 	".": 13,
 }
 
