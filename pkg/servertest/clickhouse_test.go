@@ -1,6 +1,11 @@
 package servertest
 
-import "testing"
+import (
+	"encoding/binary"
+	"net"
+	"strconv"
+	"testing"
+)
 
 func TestClickHouseHasADatabaseOfItsOwn(t *testing.T) {
 	s := ClickHouse(t)
@@ -11,5 +16,36 @@ func TestClickHouseHasADatabaseOfItsOwn(t *testing.T) {
 	}
 	if got := other.Exec(t, "SELECT count() FROM system.tables WHERE database = currentDatabase()"); got != "0" {
 		t.Errorf("got %s tables in a fresh database, want none", got)
+	}
+}
+
+// TestClickHouseOutlivesResets: clients that die reset their connections, of which servers hear between two queries.
+func TestClickHouseOutlivesResets(t *testing.T) {
+	s := ClickHouse(t)
+	for range 10 {
+		c, err := net.Dial("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.TCP)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		hello := []byte{0} // the client's hello: name, version, revision, database, user, password
+		hello = binary.AppendUvarint(append(hello, "\x04test\x01\x00"...), 54058)
+		for _, text := range []string{"default", s.User, s.Password} {
+			hello = append(binary.AppendUvarint(hello, uint64(len(text))), text...)
+		}
+		if _, err := c.Write(hello); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.Read(hello[:1]); err != nil || n != 1 || hello[0] != 0 {
+			t.Fatalf("got %d, %v, want the server's hello", hello[0], err)
+		}
+		if err := c.(*net.TCPConn).SetLinger(0); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.Exec(t, "SELECT 1"); got != "1" {
+		t.Errorf("got %q, want 1", got)
 	}
 }

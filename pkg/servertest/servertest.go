@@ -86,7 +86,12 @@ func start(t testing.TB, cmd *exec.Cmd, ready func(context.Context) error) <-cha
 		_ = cmd.Wait() // how it ends is told by its log
 		close(done)
 	}()
-	t.Cleanup(func() { stop(cmd, done) })
+	t.Cleanup(func() {
+		stop(cmd, done)
+		if t.Failed() {
+			t.Logf("the log of %s ends with: %s", cmd.Path, log)
+		}
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)

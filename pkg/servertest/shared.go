@@ -47,6 +47,9 @@ func (w *whole) Context() context.Context { return context.Background() }
 // Cleanup notes what end calls.
 func (w *whole) Cleanup(f func()) { w.cleanups = append(w.cleanups, f) }
 
+// Failed tells nothing: which tests fail is not known here.
+func (w *whole) Failed() bool { return false }
+
 // Error says what is wrong, of which nothing more comes.
 func (w *whole) Error(args ...any) { fmt.Fprintln(os.Stderr, args...) }
 

@@ -1,0 +1,61 @@
+// chserve runs the ClickHouse engine of libchdb.so as a server with the native and the HTTP protocol, for tests:
+//
+//     chserve LIBCHDB.SO DATADIR TCPPORT HTTPPORT [--config-file=...]
+//
+// It reads ./config.xml when it is given no other. Build: cc -O2 -rdynamic -o chserve chserve.c -ldl
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+// Keeps the engine's only query running while its listeners work.
+static const char forever[] =
+    "--query=SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; SELECT sleepEachRow(1) FROM numbers(10000000) FORMAT Null "
+    "SETTINGS max_block_size=1, function_sleep_max_microseconds_per_block=0, max_threads=1";
+
+// The library takes this recv for its own. Where a server of ClickHouse logs that a client has reset its connection, the library,
+// which has the error handler of a command line, ends the process. So a client that resets looks like one that closes.
+ssize_t recv(int fd, void *buf, size_t len, int flags) {
+    static ssize_t (*real)(int, void *, size_t, int);
+    if (!real)
+        real = (ssize_t(*)(int, void *, size_t, int))dlsym(RTLD_NEXT, "recv");
+    ssize_t n = real(fd, buf, len, flags);
+    return n < 0 && errno == ECONNRESET ? 0 : n;
+}
+
+static char *option(const char *name, const char *value) {
+    char *text;
+    if (asprintf(&text, "--%s=%s", name, value) < 0)
+        abort();
+    return text;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 5) {
+        fprintf(stderr, "usage: chserve LIBCHDB.SO DATADIR TCPPORT HTTPPORT [--config-file=...]\n");
+        return 2;
+    }
+    void *lib = dlopen(argv[1], RTLD_NOW | RTLD_GLOBAL);
+    void *(*run)(int, char **) = lib ? (void *(*)(int, char **))dlsym(lib, "chdb_query_cmdline") : NULL;
+    const char *(*error)(void *) = lib ? (const char *(*)(void *))dlsym(lib, "chdb_result_error") : NULL;
+    if (!run || !error) {
+        fprintf(stderr, "%s\n", dlerror());
+        return 1;
+    }
+    char **args = calloc(argc + 4, sizeof *args); // ends with a null pointer
+    int n = 0;
+    args[n++] = "clickhouse";
+    args[n++] = option("path", argv[2]);
+    args[n++] = option("listen_host", "127.0.0.1");
+    args[n++] = option("tcp_port", argv[3]);
+    args[n++] = option("http_port", argv[4]);
+    for (int i = 5; i < argc; i++)
+        args[n++] = argv[i];
+    args[n++] = (char *)forever;
+    const char *why = error(run(n, args));
+    fprintf(stderr, "the engine ended: %s\n", why ? why : "no error");
+    return 1;
+}
