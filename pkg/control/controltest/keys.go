@@ -333,3 +333,15 @@ func wantNoInserts(t *testing.T, s control.Store, unknown ...control.KeyedInsert
 		}
 	}
 }
+
+// KeyedInserts are n from the number from on, each a microsecond younger than the one before.
+func KeyedInserts(from, n int) []control.KeyedInsert {
+	inserts := make([]control.KeyedInsert, n)
+	for i := range inserts {
+		sum := sha256.Sum256(fmt.Append(nil, from+i))
+		inserts[i] = control.KeyedInsert{Destination: "events-eu", Key: control.Digest(sum[:16]), Body: control.Digest(sum[16:]),
+			Receipt: "01J8ZQ4T3Y5V6W7X8Y9Z0A1B2C", Batch: "01J8ZQ4T3Y5V6W7X8Y9Z0A1B2D", Rows: 1,
+			Made: time.UnixMicro(1_700_000_000_000_000 + int64(from+i))}
+	}
+	return inserts
+}

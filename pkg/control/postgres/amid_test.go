@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/control/controltest"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
 
@@ -131,8 +132,8 @@ func TestPruneGoesOnAfterAnother(t *testing.T) {
 // TestForgetGoesOnAfterAnother is as TestPruneGoesOnAfterAnother, and counts what it has forgotten itself.
 func TestForgetGoesOnAfterAnother(t *testing.T) {
 	stores := openTwo(t)
-	for sql, arg := range map[string]any{forgetOver: 5, forgetBefore: keyedInserts(forgetAtOnce+495, 1)[0].Made} {
-		inserts := keyedInserts(0, forgetAtOnce+500)
+	for sql, arg := range map[string]any{forgetOver: 5, forgetBefore: controltest.KeyedInserts(forgetAtOnce+495, 1)[0].Made} {
+		inserts := controltest.KeyedInserts(0, forgetAtOnce+500)
 		remember(t, stores[0], inserts)
 		amid(t, stores[1], []step{{sql: lockTotal}, {sql, []any{arg, forgetAtOnce}}}, func() error {
 			left, err := stores[0].Keys().Forget(t.Context(), time.UnixMicro(0), 5)
@@ -151,7 +152,7 @@ func TestForgetGoesOnAfterAnother(t *testing.T) {
 // waits for the first of them has none of the others.
 func TestRememberIsInOrder(t *testing.T) {
 	stores := openTwo(t)
-	inserts := keyedInserts(0, 2)
+	inserts := controltest.KeyedInserts(0, 2)
 	slices.SortFunc(inserts, func(a, b control.KeyedInsert) int { return bytes.Compare(b.Key[:], a.Key[:]) })
 	last, first := inserts[0], inserts[1]
 	put := func(k control.KeyedInsert) step {

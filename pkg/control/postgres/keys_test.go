@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,19 +8,8 @@ import (
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/control/controltest"
 )
-
-// keyedInserts are n from the number from on, each a microsecond younger than the one before.
-func keyedInserts(from, n int) []control.KeyedInsert {
-	inserts := make([]control.KeyedInsert, n)
-	for i := range inserts {
-		sum := sha256.Sum256(fmt.Append(nil, from+i))
-		inserts[i] = control.KeyedInsert{Destination: "events-eu", Key: control.Digest(sum[:16]), Body: control.Digest(sum[16:]),
-			Receipt: "01J8ZQ4T3Y5V6W7X8Y9Z0A1B2C", Batch: "01J8ZQ4T3Y5V6W7X8Y9Z0A1B2D", Rows: 1,
-			Made: time.UnixMicro(1_700_000_000_000_000 + int64(from+i))}
-	}
-	return inserts
-}
 
 func remember(t testing.TB, s *store, inserts []control.KeyedInsert) {
 	t.Helper()
@@ -53,7 +41,7 @@ func TestRememberIsAllOrNone(t *testing.T) {
 	breaks(t, s, "keyed_inserts", "insert", "new.receipt = 'bad'")
 	for _, n := range []int{1, 2, 50, 1001} {
 		for _, bad := range []int{0, n / 2, n - 1} {
-			inserts := keyedInserts(0, n)
+			inserts := controltest.KeyedInserts(0, n)
 			inserts[bad].Receipt = "bad"
 			if _, err := s.Keys().Remember(t.Context(), inserts); err == nil || !strings.Contains(err.Error(), "broken") {
 				t.Errorf("number %d of %d: got %v, want an error", bad, n, err)
@@ -65,7 +53,7 @@ func TestRememberIsAllOrNone(t *testing.T) {
 
 func TestForgetIsAllOrNone(t *testing.T) {
 	s := openNew(t)
-	remember(t, s, keyedInserts(0, 10))
+	remember(t, s, controltest.KeyedInserts(0, 10))
 	breaks(t, s, "keyed_total", "update", "true")
 	for _, most := range []int{100, 0} {
 		_, err := s.Keys().Forget(t.Context(), time.UnixMicro(1_700_000_000_000_005), most)
@@ -78,7 +66,7 @@ func TestForgetIsAllOrNone(t *testing.T) {
 
 func TestForgetOfABadMost(t *testing.T) {
 	s := openNew(t)
-	remember(t, s, keyedInserts(0, 3))
+	remember(t, s, controltest.KeyedInserts(0, 3))
 	left, err := s.Keys().Forget(t.Context(), time.UnixMicro(0), -1)
 	if want := (control.KeysLeft{Early: 3}); err != nil || left != want {
 		t.Errorf("got %+v and %v, want %+v", left, err, want)
@@ -90,7 +78,7 @@ func TestForgetOfABadMost(t *testing.T) {
 func TestForgetInSteps(t *testing.T) {
 	s := openNew(t)
 	for _, n := range []int{forgetAtOnce - 1, forgetAtOnce, forgetAtOnce + 1, 2 * forgetAtOnce} {
-		inserts := keyedInserts(0, n)
+		inserts := controltest.KeyedInserts(0, n)
 		remember(t, s, inserts)
 		left, err := s.Keys().Forget(t.Context(), time.UnixMicro(0), 0)
 		if want := (control.KeysLeft{Early: n}); err != nil || left != want {
@@ -109,7 +97,7 @@ func TestForgetInSteps(t *testing.T) {
 func TestRowIDsAskedFor(t *testing.T) {
 	s := openNew(t)
 	for i, want := range [][]string{nil, {}, {""}, {"", "a"}, {strings.Repeat("long", 100), "a"}} {
-		k := keyedInserts(i, 1)[0]
+		k := controltest.KeyedInserts(i, 1)[0]
 		k.RowIDs = want
 		remember(t, s, []control.KeyedInsert{k})
 		got, err := s.Keys().Find(t.Context(), k.Destination, k.Key)

@@ -20,7 +20,7 @@ func TestServerRestarts(t *testing.T) {
 	s := openWith(t, settings(server.Database(t)))
 	defer func() { closeStore(t, s) }()
 	bury(t, s, "a", "r")
-	remember(t, s, keyedInserts(0, 10))
+	remember(t, s, controltest.KeyedInserts(0, 10))
 	for name, end := range map[string]func(testing.TB){"stopped": server.Stop, "crashed": server.Crash} {
 		fillConnections(t, s)
 		end(t)

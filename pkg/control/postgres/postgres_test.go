@@ -104,6 +104,24 @@ func TestStore(t *testing.T) {
 	controltest.RunDurable(t, func(t *testing.T) func() control.Store {
 		return func() control.Store { return openWith(t, inSchema(dsn, t.Name())) }
 	})
+	controltest.RunShared(t, func(t *testing.T) func() (control.Store, error) {
+		return func() (control.Store, error) {
+			return Open(t.Context(), inSchema(dsn, t.Name()), slog.New(slog.DiscardHandler))
+		}
+	})
+}
+
+// openTwo opens two stores on one database, which know nothing of each other, as two servers have.
+func openTwo(t *testing.T) []*store {
+	t.Helper()
+	dsn := servertest.Postgres(t)
+	var stores []*store
+	for range 2 {
+		s := openWith(t, settings(dsn))
+		t.Cleanup(func() { closeStore(t, s) })
+		stores = append(stores, s)
+	}
+	return stores
 }
 
 // TestDeadStaysDead holds what the worker relies on that has lost its lease: another has buried the batch meanwhile.

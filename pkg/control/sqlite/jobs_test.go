@@ -4,10 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -185,48 +183,6 @@ func TestBrokenJobs(t *testing.T) {
 	}
 }
 
-// TestProcessesClaimJobs has two stores on one file, which know nothing of each other, as two processes have. Each job is
-// finished by one of them.
-func TestProcessesClaimJobs(t *testing.T) {
-	const workers, many = 2, 40
-	file := filepath.Join(t.TempDir(), "control.db")
-	stores := []*store{openFile(t, file), openFile(t, file)}
-	for n := range many {
-		err := stores[0].Jobs().Add(t.Context(), control.Job{ID: fmt.Sprint(n), Created: time.UnixMicro(int64(n))})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	var mu sync.Mutex
-	finished := map[string]int{}
-	var wg sync.WaitGroup
-	for i, s := range stores {
-		t.Cleanup(func() { closeStore(t, s) })
-		for range workers {
-			wg.Go(func() {
-				for {
-					id, err := finishOne(t.Context(), s)
-					if err != nil {
-						t.Errorf("store %d: %v", i, err)
-					}
-					if id == "" {
-						return
-					}
-					mu.Lock()
-					finished[id]++
-					mu.Unlock()
-				}
-			})
-		}
-	}
-	wg.Wait()
-	for n := range many {
-		if got := finished[fmt.Sprint(n)]; got != 1 {
-			t.Errorf("job %d: got finished %d times, want once", n, got)
-		}
-	}
-}
-
 // TestClaimOfNoJobTakesNoLock is for those who look for jobs again and again: they keep nobody from writing, and nobody
 // who writes keeps them.
 func TestClaimOfNoJobTakesNoLock(t *testing.T) {
@@ -242,21 +198,4 @@ func TestClaimOfNoJobTakesNoLock(t *testing.T) {
 	}
 	closeStore(t, s)
 	closeStore(t, other)
-}
-
-// finishOne claims a job and saves that it is done; it gives its id, or none when there was no job.
-func finishOne(ctx context.Context, s control.Store) (id string, err error) {
-	j, err := s.Jobs().Claim(ctx, time.UnixMicro(0), time.UnixMicro(1000))
-	if errors.Is(err, fault.NotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	if j.Run != 1 {
-		return "", fmt.Errorf("job %s: got run %d, want 1", j.ID, j.Run)
-	}
-	j.State, j.Finished = control.JobDone, time.UnixMicro(1)
-	_, err = s.Jobs().Save(ctx, j)
-	return j.ID, err
 }

@@ -1,17 +1,15 @@
 package sqlite
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
+	"github.com/scratchdata/scratchdata/pkg/control/controltest"
 )
 
 // run runs a statement of the test's own.
@@ -20,18 +18,6 @@ func run(t testing.TB, s *store, text string, args ...any) {
 	if _, err := s.fast.ExecContext(t.Context(), text, args...); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// keyedInserts are n from the number from on, each a microsecond younger than the one before.
-func keyedInserts(from, n int) []control.KeyedInsert {
-	inserts := make([]control.KeyedInsert, n)
-	for i := range inserts {
-		sum := sha256.Sum256(fmt.Append(nil, from+i))
-		inserts[i] = control.KeyedInsert{Destination: "events-eu", Key: control.Digest(sum[:16]), Body: control.Digest(sum[16:]),
-			Receipt: "01J8ZQ4T3Y5V6W7X8Y9Z0A1B2C", Batch: "01J8ZQ4T3Y5V6W7X8Y9Z0A1B2D", Rows: 1,
-			Made: time.UnixMicro(1_700_000_000_000_000 + int64(from+i))}
-	}
-	return inserts
 }
 
 func remember(t testing.TB, s *store, inserts []control.KeyedInsert) {
@@ -56,7 +42,7 @@ func TestRememberIsAllOrNone(t *testing.T) {
 	run(t, s, `create trigger broken before insert on keyed_inserts when new.receipt = 'bad' begin select raise(abort, 'broken'); end`)
 	for _, n := range []int{1, 2, rememberAtOnce, 3*rememberAtOnce + 1} {
 		for _, bad := range []int{0, n / 2, n - 1} {
-			inserts := keyedInserts(0, n)
+			inserts := controltest.KeyedInserts(0, n)
 			inserts[bad].Receipt = "bad"
 			if _, err := s.Keys().Remember(t.Context(), inserts); err == nil || !strings.Contains(err.Error(), "broken") {
 				t.Errorf("number %d of %d: got %v, want an error", bad, n, err)
@@ -66,35 +52,9 @@ func TestRememberIsAllOrNone(t *testing.T) {
 	}
 }
 
-// TestTotalOfManyStores has two stores that change one file, as two processes have.
-func TestTotalOfManyStores(t *testing.T) {
-	const each, rounds = 130, 6
-	file := filepath.Join(t.TempDir(), "control.db")
-	var wg sync.WaitGroup
-	stores := []*store{openFile(t, file), openFile(t, file)}
-	for i, s := range stores {
-		wg.Go(func() {
-			for r := range rounds {
-				_, err := s.Keys().Remember(t.Context(), keyedInserts((i+r)*each, each)) // most of them twice
-				if err != nil {
-					t.Errorf("store %d: remember: %v", i, err)
-				}
-				if _, err := s.Keys().Forget(t.Context(), time.UnixMicro(0), 2*each); err != nil {
-					t.Errorf("store %d: forget: %v", i, err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	wantTotal(t, stores[0], 2*each)
-	for _, s := range stores {
-		closeStore(t, s)
-	}
-}
-
 func TestForgetOfABadMost(t *testing.T) {
 	s := openNew(t)
-	remember(t, s, keyedInserts(0, 3))
+	remember(t, s, controltest.KeyedInserts(0, 3))
 	left, err := s.Keys().Forget(t.Context(), time.UnixMicro(0), -1)
 	if want := (control.KeysLeft{Early: 3}); err != nil || left != want {
 		t.Errorf("got %+v and %v, want %+v", left, err, want)
@@ -106,7 +66,7 @@ func TestForgetOfABadMost(t *testing.T) {
 func TestForgetInSteps(t *testing.T) {
 	s := openNew(t)
 	for _, n := range []int{forgetAtOnce - 1, forgetAtOnce, forgetAtOnce + 1, 2 * forgetAtOnce} {
-		inserts := keyedInserts(0, n)
+		inserts := controltest.KeyedInserts(0, n)
 		remember(t, s, inserts)
 		left, err := s.Keys().Forget(t.Context(), time.UnixMicro(0), 0)
 		if want := (control.KeysLeft{Early: n}); err != nil || left != want {
@@ -125,7 +85,7 @@ func TestForgetInSteps(t *testing.T) {
 func TestRowIDsAskedFor(t *testing.T) {
 	s := openNew(t)
 	for i, want := range [][]string{nil, {}, {""}, {"", "a"}, {strings.Repeat("long", 100), "a"}} {
-		k := keyedInserts(i, 1)[0]
+		k := controltest.KeyedInserts(i, 1)[0]
 		k.RowIDs = want
 		remember(t, s, []control.KeyedInsert{k})
 		got, err := s.Keys().Find(t.Context(), k.Destination, k.Key)
@@ -142,7 +102,7 @@ func BenchmarkRemember(b *testing.B) {
 			s := filled(b)
 			for from := benchKeys(b); b.Loop(); from += n {
 				b.StopTimer()
-				inserts := keyedInserts(from, n)
+				inserts := controltest.KeyedInserts(from, n)
 				b.StartTimer()
 				remember(b, s, inserts)
 			}
@@ -167,7 +127,7 @@ func BenchmarkForget(b *testing.B) {
 
 func BenchmarkFindKey(b *testing.B) {
 	s := filled(b)
-	inserts := keyedInserts(0, benchKeys(b))
+	inserts := controltest.KeyedInserts(0, benchKeys(b))
 	for i := 0; b.Loop(); i++ {
 		k := inserts[i*7919%len(inserts)]
 		if _, err := s.Keys().Find(b.Context(), k.Destination, k.Key); err != nil {
@@ -192,7 +152,7 @@ func filled(b *testing.B) *store {
 	s := openNew(b)
 	const atOnce = 100_000
 	for from := 0; from < benchKeys(b); from += atOnce {
-		remember(b, s, keyedInserts(from, min(atOnce, benchKeys(b)-from)))
+		remember(b, s, controltest.KeyedInserts(from, min(atOnce, benchKeys(b)-from)))
 	}
 	return s
 }

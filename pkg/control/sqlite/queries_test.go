@@ -3,11 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
@@ -55,37 +51,5 @@ func TestSaveIsAllOrNothing(t *testing.T) {
 	}
 	if _, err := s.Queries().FindPublic(t.Context(), "public"); err != nil {
 		t.Errorf("find public: %v", err)
-	}
-}
-
-// TestProcessesSaveAQuery has two stores on one file, which know nothing of each other, as two processes have.
-func TestProcessesSaveAQuery(t *testing.T) {
-	const each = 20
-	file := filepath.Join(t.TempDir(), "control.db")
-	var mu sync.Mutex
-	var versions []int
-	var wg sync.WaitGroup
-	for range 2 {
-		s := openFile(t, file)
-		t.Cleanup(func() { closeStore(t, s) })
-		wg.Go(func() {
-			for n := range each {
-				q := control.NamedQuery{Destination: "1", Name: "a", Query: fmt.Sprint(n)}
-				version, err := s.Queries().Save(t.Context(), q, false)
-				if err != nil {
-					t.Errorf("save: %v", err)
-				}
-				mu.Lock()
-				versions = append(versions, version)
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	slices.Sort(versions)
-	for i, version := range versions {
-		if version != i+1 {
-			t.Fatalf("got the versions %v, want each from 1 to %d once", versions, 2*each)
-		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -66,6 +65,12 @@ func TestStore(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "data", "control.db")
 		return func() control.Store { return openFile(t, file) }
 	})
+	controltest.RunShared(t, func(t *testing.T) func() (control.Store, error) {
+		file := filepath.Join(t.TempDir(), "control.db")
+		return func() (control.Store, error) {
+			return Open(t.Context(), Config{File: file}, slog.New(slog.DiscardHandler))
+		}
+	})
 }
 
 func TestOpenMigratesOnce(t *testing.T) {
@@ -125,56 +130,6 @@ func TestOpenMakesMissingFolders(t *testing.T) {
 	closeStore(t, openFile(t, file))
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
-	}
-}
-
-// TestProcessesShareAFile has two stores on one file, which know nothing of each other, as two processes have.
-func TestProcessesShareAFile(t *testing.T) {
-	const workers, each = 3, 25
-	file := filepath.Join(t.TempDir(), "control.db")
-	var stores [2]control.Store
-	var opening sync.WaitGroup
-	for i := range stores {
-		opening.Go(func() {
-			s, err := Open(t.Context(), Config{File: file}, slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Errorf("open: %v", err)
-				return
-			}
-			stores[i] = s
-		})
-	}
-	if opening.Wait(); t.Failed() {
-		t.FailNow()
-	}
-	var wg sync.WaitGroup
-	for i, s := range stores {
-		for w := range workers {
-			wg.Go(func() {
-				for n := range each {
-					own := control.Batch{ID: fmt.Sprintf("%d/%d/%d", i, w, n)}
-					_, err := s.Batches().Attempt(t.Context(), control.Batch{ID: "shared"})
-					err = errors.Join(err, s.Batches().Shipped(t.Context(), own),
-						s.Batches().Settle(t.Context(), own.ID, control.Outcome{State: control.StateDead}))
-					_, lerr := s.Dead().List(t.Context(), "")
-					if err := errors.Join(err, lerr); err != nil {
-						t.Errorf("store %d: %v", i, err)
-					}
-				}
-			})
-		}
-	}
-	wg.Wait()
-	for i, s := range stores {
-		list, err := s.Dead().List(t.Context(), "")
-		if err != nil || len(list) != len(stores)*workers*each {
-			t.Errorf("store %d: got %d dead and %v, want %d", i, len(list), err, len(stores)*workers*each)
-		}
-		b, err := s.Batches().Find(t.Context(), "shared")
-		if err != nil || b.Attempts != len(stores)*workers*each {
-			t.Errorf("store %d: got %d attempts and %v, want %d", i, b.Attempts, err, len(stores)*workers*each)
-		}
-		closeStore(t, s)
 	}
 }
 
