@@ -23,6 +23,7 @@ type Set struct {
 	mu     sync.Mutex
 	closed bool                    // guarded by mu, as are the rest
 	homes  map[string]*home        // by id
+	grown  chan struct{}           // closed by the next Add
 	leaves map[*departure]struct{} // whose destinations are not closed yet
 }
 
@@ -49,7 +50,7 @@ type departure struct {
 
 // NewSet returns a set of destinations that are open already.
 func NewSet(open ByID) *Set {
-	s := &Set{homes: make(map[string]*home), leaves: make(map[*departure]struct{})}
+	s := &Set{homes: make(map[string]*home), grown: make(chan struct{}), leaves: make(map[*departure]struct{})}
 	for id, d := range open {
 		s.homes[id] = newHome(d)
 	}
@@ -150,7 +151,16 @@ func (s *Set) Add(id string, d Destination) error {
 		return fault.New(fault.Exists, "destination_exists", "there is a destination %q already", id)
 	}
 	s.homes[id] = newHome(d)
+	close(s.grown)
+	s.grown = make(chan struct{})
 	return nil
+}
+
+// Grown gives what is closed when the next destination is added.
+func (s *Set) Grown() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.grown
 }
 
 // Close takes all destinations out of the set, and returns when all are closed that ever were in it. Those who use one end

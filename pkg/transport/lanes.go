@@ -61,11 +61,13 @@ func (l *lanes) of(id string) *lane {
 // await waits until some destination has a free place. It returns false when ctx has ended.
 func (l *lanes) await(ctx context.Context) bool {
 	for ctx.Err() == nil {
+		grown := l.dests.Grown()
 		if l.free() {
 			return true
 		}
 		select {
 		case <-l.freed:
+		case <-grown:
 		case <-ctx.Done():
 		}
 	}

@@ -54,6 +54,27 @@ func TestLanesHaveTheirOwnPlaces(t *testing.T) {
 	}
 }
 
+// TestNewDestinationIsNotKeptBack: it is served while all others hang.
+func TestNewDestinationIsNotKeptBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dests := destination.NewSet(destination.ByID{"a": nil})
+		l := newLanes(dests, 1)
+		l.of("a").enter(false)
+		went := make(chan bool, 1)
+		go func() { went <- l.await(t.Context()) }()
+		synctest.Wait()
+		if len(went) > 0 {
+			t.Fatal("every place is taken, and nobody waits")
+		}
+		if err := dests.Add("b", nil); err != nil {
+			t.Fatal(err)
+		}
+		if !<-went {
+			t.Error("got false, want true")
+		}
+	})
+}
+
 func TestLanePauseAdapts(t *testing.T) {
 	l := newLanes(destination.NewSet(destination.ByID{"a": nil}), 1).of("a")
 	pauseOf := func() time.Duration {
