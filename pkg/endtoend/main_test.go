@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/cli"
+	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
 
 // asProgram is the environment variable that makes this test binary the program under test, under the race detector if it is.
@@ -17,8 +18,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(program())
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	servers.End()
+	os.Exit(code)
 }
+
+// servers are those that the tests share.
+var servers servertest.Shared
 
 func program() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"context"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/scratchdata/scratchdata/pkg/rig"
 )
+
+// patience is how long something may take that a test waits for.
+const patience = 90 * time.Second
 
 // node is a process of the program that has its own folder, and ends with the test.
 type node struct {
@@ -80,7 +84,9 @@ func (n *node) insert(path, rows string) {
 // await waits until sql answers want.
 func (n *node) await(sql string, want int64) {
 	n.t.Helper()
-	if err := n.AwaitNumber(n.t.Context(), sql, want, 20*time.Millisecond); err != nil {
+	ctx, cancel := context.WithTimeout(n.t.Context(), patience)
+	defer cancel()
+	if err := n.AwaitNumber(ctx, sql, want, 20*time.Millisecond); err != nil {
 		n.t.Fatal(err)
 	}
 }

@@ -3,7 +3,10 @@ package servertest
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os/exec"
 	"strconv"
@@ -83,7 +86,25 @@ func (s *GCSServer) Bucket(t testing.TB) string {
 	return name
 }
 
+// Names lists the objects of a bucket.
+func (s *GCSServer) Names(t testing.TB, bucket string) (names []string) {
+	t.Helper()
+	var list struct{ Items []struct{ Name string } }
+	err := s.read(t.Context(), http.MethodGet, "/storage/v1/b/"+bucket+"/o", "", func(body io.Reader) error { return json.NewDecoder(body).Decode(&list) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range list.Items {
+		names = append(names, found.Name)
+	}
+	return names
+}
+
 func (s *GCSServer) ask(ctx context.Context, method, path, body string) error {
+	return s.read(ctx, method, path, body, func(io.Reader) error { return nil })
+}
+
+func (s *GCSServer) read(ctx context.Context, method, path, body string, answered func(io.Reader) error) (err error) {
 	r, err := http.NewRequestWithContext(ctx, method, s.Endpoint+path, strings.NewReader(body))
 	if err != nil {
 		return err
@@ -92,11 +113,9 @@ func (s *GCSServer) ask(ctx context.Context, method, path, body string) error {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, answer.Body.Close()) }()
 	if answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s %s: it answers %d", method, path, answer.StatusCode)
+		return fmt.Errorf("%s %s: it answers %d", method, path, answer.StatusCode)
 	}
-	if closed := answer.Body.Close(); err == nil {
-		err = closed
-	}
-	return err
+	return answered(answer.Body)
 }

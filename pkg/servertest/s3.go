@@ -6,7 +6,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/xml"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -138,18 +141,42 @@ func (s *S3Server) Bucket(t testing.TB) string {
 	return name
 }
 
-// ask sends a request without a body or a query, signed as AWS's version 4 has it.
+// Keys lists what is in a bucket, with the first thousand objects and the uploads that were begun and not ended.
+func (s *S3Server) Keys(t testing.TB, bucket string) (keys []string) {
+	t.Helper()
+	for _, query := range []string{"list-type=2", "uploads="} {
+		var list struct {
+			Contents, Upload []struct{ Key string }
+		}
+		status, err := s.read(t.Context(), http.MethodGet, "/"+bucket, query, func(body io.Reader) error { return xml.NewDecoder(body).Decode(&list) })
+		if err != nil || status != http.StatusOK {
+			t.Fatalf("list %s of the bucket: got status %d and %v", query, status, err)
+		}
+		for _, found := range append(list.Contents, list.Upload...) {
+			keys = append(keys, found.Key)
+		}
+	}
+	return keys
+}
+
+// ask sends a request without a body or a query.
 func (s *S3Server) ask(ctx context.Context, method, path string) (status int, err error) {
+	return s.read(ctx, method, path, "", func(io.Reader) error { return nil })
+}
+
+// read sends a request without a body, signed as AWS's version 4 has it. The query is in its canonical form.
+func (s *S3Server) read(ctx context.Context, method, path, query string, body func(io.Reader) error) (status int, err error) {
 	r, err := http.NewRequestWithContext(ctx, method, s.Endpoint+path, http.NoBody)
 	if err != nil {
 		return 0, err
 	}
+	r.URL.RawQuery = query
 	now, empty := time.Now().UTC(), hex.EncodeToString(hashOf(""))
 	stamp, day := now.Format("20060102T150405Z"), now.Format("20060102")
 	r.Header.Set("X-Amz-Date", stamp)
 	r.Header.Set("X-Amz-Content-Sha256", empty)
 	const signed = "host;x-amz-content-sha256;x-amz-date"
-	request := strings.Join([]string{method, path, "", "host:" + r.URL.Host, "x-amz-content-sha256:" + empty,
+	request := strings.Join([]string{method, path, query, "host:" + r.URL.Host, "x-amz-content-sha256:" + empty,
 		"x-amz-date:" + stamp, "", signed, empty}, "\n")
 	scope := day + "/" + s.Region + "/s3/aws4_request"
 	text := strings.Join([]string{"AWS4-HMAC-SHA256", stamp, scope, hex.EncodeToString(hashOf(request))}, "\n")
@@ -163,7 +190,8 @@ func (s *S3Server) ask(ctx context.Context, method, path string) (status int, er
 	if err != nil {
 		return 0, err
 	}
-	return answer.StatusCode, answer.Body.Close()
+	defer func() { err = errors.Join(err, answer.Body.Close()) }()
+	return answer.StatusCode, body(answer.Body)
 }
 
 func hashOf(text string) []byte {

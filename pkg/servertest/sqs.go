@@ -84,6 +84,27 @@ func (s SQSServer) NamedQueue(t testing.TB, name string, attributes map[string]s
 	return made.QueueURL
 }
 
+// Messages counts those of a queue, hidden or not.
+func (s SQSServer) Messages(t testing.TB, queue string) (n int) {
+	t.Helper()
+	in := struct {
+		QueueURL       string `json:"QueueUrl"`
+		AttributeNames []string
+	}{queue, []string{"All"}}
+	var out struct{ Attributes map[string]string }
+	if err := s.ask(t.Context(), "GetQueueAttributes", in, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"} {
+		some, err := strconv.Atoi(out.Attributes[name])
+		if err != nil {
+			t.Fatalf("%s of the queue is no number: %v", name, err)
+		}
+		n += some
+	}
+	return n
+}
+
 // ask calls the server without the vendor's library, and without signing: these servers do not look.
 func (s SQSServer) ask(ctx context.Context, action string, in, out any) error {
 	body, err := json.Marshal(in)

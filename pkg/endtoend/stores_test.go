@@ -1,0 +1,78 @@
+package endtoend
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/scratchdata/scratchdata/pkg/servertest"
+)
+
+// stores are all blob stores that there are, by type.
+var stores = map[string]func(t *testing.T) section{
+	"gcs":    gcsStore,
+	"local":  localStore,
+	"memory": func(*testing.T) section { return section{yaml: "blob_store: {type: memory}\n"} },
+	"s3":     s3Store,
+}
+
+// newStore makes a store of a type, on a server that the package's tests share.
+func newStore(t *testing.T, kind string) section {
+	t.Helper()
+	if stores[kind] == nil {
+		t.Fatalf("no store of the type %s", kind)
+	}
+	return stores[kind](t)
+}
+
+// storeSection gives the YAML of a new store.
+func storeSection(t *testing.T, kind string) string {
+	t.Helper()
+	return newStore(t, kind).yaml
+}
+
+func localStore(t *testing.T) section {
+	dir := filepath.Join(t.TempDir(), "blobs")
+	return section{fmt.Sprintf("blob_store: {type: local, settings: {dir: %q}}\n", dir), func(t *testing.T) int {
+		return files(t, dir)
+	}}
+}
+
+// files counts those below a folder.
+func files(t *testing.T, dir string) (n int) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(dir), ".", func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			n++
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func gcsStore(t *testing.T) section {
+	servers.Need(t, "GCS")
+	s := servertest.GCS(t)
+	bucket := s.Bucket(t)
+	return section{fmt.Sprintf("blob_store: {type: gcs, settings: {bucket: %q, endpoint: %q}}\n", bucket, s.Endpoint), func(t *testing.T) int {
+		return len(s.Names(t, bucket))
+	}}
+}
+
+func s3Store(t *testing.T) section {
+	servers.Need(t, "S3")
+	s := servertest.S3(t)
+	bucket := s.Bucket(t)
+	return section{s3Section(s, s.Endpoint, bucket), func(t *testing.T) int { return len(s.Keys(t, bucket)) }}
+}
+
+// s3Section is the YAML of a bucket of s, which is reached at endpoint.
+func s3Section(s *servertest.S3Server, endpoint, bucket string) string {
+	return fmt.Sprintf("blob_store: {type: s3, settings: {bucket: %q, endpoint: %q, region: %q, path_style: true, access_key_id: %q, secret_access_key: %q}}\n",
+		bucket, endpoint, s.Region, s.AccessKeyID, s.SecretAccessKey)
+}
