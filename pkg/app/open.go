@@ -136,15 +136,15 @@ func (s *server) listenOn(ctx context.Context, key string, port int) (net.Listen
 func (s *server) stores(ctx context.Context) (err error) {
 	c, d := &s.cfg, s.drivers
 	if s.control, err = d.Databases.Open(ctx, c.Database.Type, &c.Database.Settings, s.log); err != nil {
-		return fmt.Errorf("open the database: %w", err)
+		return fmt.Errorf("open database of type %s: %w", c.Database.Type, err)
 	}
 	s.later(s.control)
 	if s.queue, err = d.Queues.Open(ctx, c.Queue.Type, &c.Queue.Settings, s.log); err != nil {
-		return fmt.Errorf("open the queue: %w", err)
+		return fmt.Errorf("open queue of type %s: %w", c.Queue.Type, err)
 	}
 	s.later(s.queue)
 	if s.blobs, err = d.BlobStores.Open(ctx, c.BlobStore.Type, &c.BlobStore.Settings, s.log); err != nil {
-		return fmt.Errorf("open the blob store: %w", err)
+		return fmt.Errorf("open blob_store of type %s: %w", c.BlobStore.Type, err)
 	}
 	s.later(s.blobs)
 	s.queue = spill.Over(s.queue, s.blobs, s.log)
@@ -176,7 +176,7 @@ func (s *server) loading(ctx context.Context) error {
 		return err
 	}
 	s.workers = transport.NewWorkers(cfg, s.dests, s.blobs, s.queue, s.control, cat, s.log, s.moving)
-	s.stages = append(s.stages, stage{name: "workers", run: s.workers.Run})
+	s.stages = append(s.stages, stage{name: "workers", run: s.workers.Run, rest: s.restOfBatches()})
 	return nil
 }
 

@@ -14,6 +14,7 @@ type stage struct {
 	run  func(ctx context.Context) error // blocks; when ctx ends it finishes what it holds and returns nil
 	kill func()                          // makes run return without finishing; nil when nothing can
 	dry  bool                            // run ends by itself when the stage stopped before it has handed all over
+	rest func(ctx context.Context)       // waits, before the stage is stopped, for what would be lost with it; nil when nothing would
 }
 
 // stageGrace is how long a stage that was killed has to return.
@@ -91,8 +92,11 @@ func stopStages(running []*started, failed *started, drain time.Duration, log *s
 }
 
 // end stops the stage: softly until soft ends, then hard. One that runs dry is given the time until then, but no more
-// than patience.
+// than patience, and so is what it has to wait for.
 func (s *started) end(soft context.Context, patience time.Duration) error {
+	if s.rest != nil {
+		s.finish(soft, patience)
+	}
 	if s.dry {
 		t := time.AfterFunc(patience, s.stop)
 		defer t.Stop()
@@ -117,4 +121,18 @@ func (s *started) end(soft context.Context, patience time.Duration) error {
 	case <-grace.C:
 		return fmt.Errorf("%w, %v after it was killed", errStuck, stageGrace)
 	}
+}
+
+// finish waits for the rest of a stage that still runs.
+func (s *started) finish(soft context.Context, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(soft, patience)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	s.rest(ctx)
 }

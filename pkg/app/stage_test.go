@@ -239,3 +239,54 @@ func TestStagesStress(t *testing.T) {
 		}
 	}
 }
+
+func TestStageIsStoppedAfterItsRest(t *testing.T) {
+	const drain = 10 * time.Second
+	for _, tt := range []struct {
+		name string
+		rest time.Duration // that the rest would take
+		took time.Duration
+	}{
+		{"done in time", 3 * time.Second, 4 * time.Second},
+		{"not done in half of the time", time.Hour, drain/2 + time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := new(diary)
+				s := d.part("workers", time.Second)
+				s.rest = func(ctx context.Context) {
+					d.note("rest begins")
+					select {
+					case <-time.After(tt.rest):
+					case <-ctx.Done():
+					}
+				}
+				ctx, stop := context.WithCancel(t.Context())
+				time.AfterFunc(time.Hour, stop)
+				begin := time.Now()
+				if err := runStages(ctx, []stage{s}, drain, quiet()); err != nil {
+					t.Errorf("runStages: got %v, want nil", err)
+				}
+				d.want(t, "rest begins", "workers asked to stop", "workers finished")
+				if got := time.Since(begin) - time.Hour; got != tt.took {
+					t.Errorf("took %v, want %v", got, tt.took)
+				}
+			})
+		})
+	}
+}
+
+// Nothing is waited for that only a stage which has ended could do.
+func TestStageThatFailedHasNoRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := stage{name: "workers", run: func(context.Context) error { return errors.New("broken") },
+			rest: func(ctx context.Context) { <-ctx.Done() }}
+		begin := time.Now()
+		if err := runStages(t.Context(), []stage{s}, time.Minute, quiet()); err == nil {
+			t.Error("runStages: got nil, want the error")
+		}
+		if got := time.Since(begin); got != 0 {
+			t.Errorf("took %v, want no time", got)
+		}
+	})
+}
