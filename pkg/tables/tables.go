@@ -114,13 +114,13 @@ type Speaker interface{ Dialect() postgrest.Dialect }
 // Select gives the SQL of a PostgREST request for rows of table.
 func (t *Tables) Select(ctx context.Context, id string, table schema.Table, r postgrest.Request) (stmt postgrest.Statement, err error) {
 	err = t.dests.Use(ctx, id, func(d destination.Destination) error {
-		speaker, ok := d.(Speaker)
-		if !ok {
-			return fault.New(fault.Unsupported, "no_rest", "destination %s cannot be asked this way", id)
-		}
 		cols, err := d.Columns(ctx, table)
 		if err != nil {
 			return err
+		}
+		speaker, ok := d.(Speaker)
+		if !ok {
+			return fault.New(fault.Unsupported, "no_rest", "destination %s cannot be asked this way", id)
 		}
 		stmt, err = postgrest.Translate(r, table, cols, speaker.Dialect())
 		return err

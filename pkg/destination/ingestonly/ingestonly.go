@@ -22,7 +22,10 @@ func (Config) Validate() error { return nil }
 // Destination is not open here: every call is destination.ErrElsewhere.
 type Destination struct{}
 
-var _ destination.Destination = Destination{}
+var (
+	_ destination.Destination = Destination{}
+	_ destination.Rescuer     = Destination{}
+)
 
 // Open opens nothing.
 func Open(context.Context, Config, *slog.Logger) (destination.Destination, error) {
@@ -55,6 +58,21 @@ func (Destination) Query(context.Context, string, []any, result.Writer) error {
 // Tables implements destination.Destination.
 func (Destination) Tables(context.Context) ([]schema.Table, error) {
 	return nil, destination.ErrElsewhere
+}
+
+// Rescued implements destination.Rescuer.
+func (Destination) Rescued(context.Context, schema.Table, func(rowID, object string) error) error {
+	return destination.ErrElsewhere
+}
+
+// CountRescued implements destination.Rescuer.
+func (Destination) CountRescued(context.Context, schema.Table, func(key string, rows int64) error) error {
+	return destination.ErrElsewhere
+}
+
+// Restore implements destination.Rescuer.
+func (Destination) Restore(context.Context, schema.Table, map[string]schema.Kind) (destination.Restored, error) {
+	return destination.Restored{}, destination.ErrElsewhere
 }
 
 // Close implements destination.Destination.

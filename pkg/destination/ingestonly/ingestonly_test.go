@@ -18,9 +18,15 @@ func TestEveryCallSaysThatOthersHaveIt(t *testing.T) {
 	_, columns := d.Columns(t.Context(), table)
 	_, load := d.Load(t.Context(), table, destination.Batch{})
 	_, tables := d.Tables(t.Context())
+	r, ok := d.(destination.Rescuer)
+	if !ok {
+		t.Fatal("it says that no node could put rescued values back")
+	}
+	_, restore := r.Restore(t.Context(), table, nil)
 	for name, err := range map[string]error{
 		"CreateTable": d.CreateTable(t.Context(), table), "Columns": columns, "AddColumns": d.AddColumns(t.Context(), table, nil),
 		"Load": load, "Query": d.Query(t.Context(), "SELECT 1", nil, nil), "Tables": tables,
+		"Rescued": r.Rescued(t.Context(), table, nil), "CountRescued": r.CountRescued(t.Context(), table, nil), "Restore": restore,
 	} {
 		if !errors.Is(err, destination.ErrElsewhere) {
 			t.Errorf("%s: got %v, want %v", name, err, destination.ErrElsewhere)
