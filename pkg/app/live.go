@@ -43,7 +43,7 @@ func (l *live) opener(c config.Destination) destination.Opener {
 func (l *live) add(ctx context.Context, c config.Destination) error {
 	d, err := l.opener(c)(ctx)
 	if err != nil {
-		return fmt.Errorf("open destination %s: %w", c.ID, err)
+		return fmt.Errorf("open destination %s of type %s: %w", c.ID, c.Type, err)
 	}
 	if err := l.set.Add(c.ID, d); err != nil {
 		return errors.Join(err, d.Close())

@@ -150,11 +150,12 @@ func sqsQueue(t *testing.T) section {
 	servers.Need(t, "SQS")
 	s := servertest.SQS(t)
 	url := s.Queue(t, nil)
-	return section{sqsSection(url, s.Endpoint, "queue-key", "queue-secret"), func(t *testing.T) int { return s.Messages(t, url) }}
+	return section{"queue: {type: sqs, settings: {" + sqsSettings(url, s.Endpoint, "queue-secret") + "}}\n", func(t *testing.T) int {
+		return s.Messages(t, url)
+	}}
 }
 
-// sqsSection is the YAML of a queue that answers soon when nothing is in it, so that a stop is quick.
-func sqsSection(url, endpoint, key, secret string) string {
-	return fmt.Sprintf("queue: {type: sqs, settings: {url: %q, endpoint: %q, region: us-east-1, access_key_id: %q, secret_access_key: %q, wait: 1s}}\n",
-		url, endpoint, key, secret)
+// sqsSettings are those of a queue that answers soon when nothing is in it, so that a stop is quick.
+func sqsSettings(url, endpoint, secret string) string {
+	return fmt.Sprintf("url: %q, endpoint: %q, region: us-east-1, access_key_id: queue-key, secret_access_key: %q, wait: 1s", url, endpoint, secret)
 }

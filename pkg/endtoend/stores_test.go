@@ -59,20 +59,25 @@ func gcsStore(t *testing.T) section {
 	servers.Need(t, "GCS")
 	s := servertest.GCS(t)
 	bucket := s.Bucket(t)
-	return section{fmt.Sprintf("blob_store: {type: gcs, settings: {bucket: %q, endpoint: %q}}\n", bucket, s.Endpoint), func(t *testing.T) int {
+	return section{"blob_store: {type: gcs, settings: {" + gcsSettings(s.Endpoint, bucket) + "}}\n", func(t *testing.T) int {
 		return len(s.Names(t, bucket))
 	}}
+}
+
+func gcsSettings(endpoint, bucket string) string {
+	return fmt.Sprintf("bucket: %q, endpoint: %q", bucket, endpoint)
 }
 
 func s3Store(t *testing.T) section {
 	servers.Need(t, "S3")
 	s := servertest.S3(t)
 	bucket := s.Bucket(t)
-	return section{s3Section(s, s.Endpoint, bucket), func(t *testing.T) int { return len(s.Keys(t, bucket)) }}
+	settings := s3Settings(s, s.Endpoint, bucket, s.AccessKeyID, s.SecretAccessKey)
+	return section{"blob_store: {type: s3, settings: {" + settings + "}}\n", func(t *testing.T) int { return len(s.Keys(t, bucket)) }}
 }
 
-// s3Section is the YAML of a bucket of s, which is reached at endpoint.
-func s3Section(s *servertest.S3Server, endpoint, bucket string) string {
-	return fmt.Sprintf("blob_store: {type: s3, settings: {bucket: %q, endpoint: %q, region: %q, path_style: true, access_key_id: %q, secret_access_key: %q}}\n",
-		bucket, endpoint, s.Region, s.AccessKeyID, s.SecretAccessKey)
+// s3Settings are those of a bucket of s, which is reached at endpoint.
+func s3Settings(s *servertest.S3Server, endpoint, bucket, key, secret string) string {
+	return fmt.Sprintf("bucket: %q, endpoint: %q, region: %q, path_style: true, access_key_id: %q, secret_access_key: %q",
+		bucket, endpoint, s.Region, key, secret)
 }

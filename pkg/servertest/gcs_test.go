@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 )
 
@@ -17,5 +18,19 @@ func TestGCSComesBackWithItsBuckets(t *testing.T) {
 		if err := s.ask(t.Context(), http.MethodGet, bucket, ""); err != nil {
 			t.Errorf("%s and started again: got %v, want the bucket", name, err)
 		}
+	}
+}
+
+func TestGCSListsItsNames(t *testing.T) {
+	s := GCS(t)
+	bucket := s.Bucket(t)
+	if got := s.Names(t, bucket); len(got) != 0 {
+		t.Errorf("a new bucket: got %q, want nothing", got)
+	}
+	if err := s.ask(t.Context(), http.MethodPost, "/upload/storage/v1/b/"+bucket+"/o?uploadType=media&name=a", "text"); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Names(t, bucket); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("got %q, want a", got)
 	}
 }

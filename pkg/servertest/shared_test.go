@@ -1,8 +1,23 @@
 package servertest
 
-import (
-	"testing"
-)
+import "testing"
+
+// TestShared gives two tests one server, and ends it after them.
+func TestShared(t *testing.T) {
+	t.Setenv("SCRATCH_TEST_S3", "") // and what is set by then is taken back in the end
+	var s Shared
+	s.Need(t, "S3")
+	first := S3(t)
+	bucket := first.Bucket(t)
+	s.Need(t, "S3")
+	if second := S3(t); *second != *first {
+		t.Errorf("got %+v and %+v, want the same server twice", first, second)
+	}
+	s.End()
+	if _, err := first.ask(t.Context(), "HEAD", "/"+bucket); err == nil {
+		t.Error("it still answers after the end")
+	}
+}
 
 // TestWholeEndsItsGoroutine holds what SharePostgres relies on: what would end a test does not go on.
 func TestWholeEndsItsGoroutine(t *testing.T) {

@@ -19,13 +19,17 @@ import (
 // SQSServer answers as SQS does.
 type SQSServer struct {
 	Endpoint string // its URL
+	Region   string // whose queues these are; moto has those of each apart
 }
+
+// sqsRegion is the region that is meant where none is said.
+const sqsRegion = "us-east-1"
 
 // SQS gives the server whose endpoint the environment names (SCRATCH_TEST_SQS=http://…), or starts moto.
 func SQS(t testing.TB) SQSServer {
 	t.Helper()
 	if endpoint, ok := Given("SQS"); ok {
-		return SQSServer{endpoint}
+		return SQSServer{endpoint, sqsRegion}
 	}
 	return sqsBy(t, func(port int) *exec.Cmd {
 		return exec.Command(program(t, "moto_server"), "-H", "127.0.0.1", "-p", strconv.Itoa(port))
@@ -55,7 +59,7 @@ func Fauxqs(t testing.TB) SQSServer {
 func sqsBy(t testing.TB, command func(port int) *exec.Cmd) SQSServer {
 	t.Helper()
 	port := freePort(t)
-	s := SQSServer{"http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	s := SQSServer{"http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), sqsRegion}
 	start(t, command(port), func(ctx context.Context) error {
 		return s.ask(ctx, "ListQueues", struct{}{}, &struct{}{})
 	})
@@ -117,7 +121,7 @@ func (s SQSServer) ask(ctx context.Context, action string, in, out any) error {
 	}
 	r.Header.Set("X-Amz-Target", "AmazonSQS."+action)
 	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0")
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/"+s.Region+"/sqs/aws4_request, SignedHeaders=host, Signature=0")
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return err

@@ -16,3 +16,20 @@ func TestSQSMakesQueues(t *testing.T) {
 		})
 	}
 }
+
+func TestSQSCountsItsMessages(t *testing.T) {
+	s := SQS(t)
+	queue := s.Queue(t, nil)
+	for want := range 3 {
+		if got := s.Messages(t, queue); got != want {
+			t.Errorf("got %d messages, want %d", got, want)
+		}
+		in := struct {
+			QueueURL    string `json:"QueueUrl"`
+			MessageBody string
+		}{queue, "text"}
+		if err := s.ask(t.Context(), "SendMessage", in, &struct{}{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -37,7 +37,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (queue.Queue, error
 	}
 	if err := s.look(ctx, cfg, log); err != nil {
 		s.http.CloseIdleConnections()
-		return nil, fmt.Errorf("look at the queue %s: %w", cfg.name(), err)
+		return nil, fmt.Errorf("look at the queue %s: %w", cfg.name(), explain(err))
 	}
 	s.poller = polling.New(s, log)
 	return s, nil
@@ -102,6 +102,21 @@ func (s *sqs) look(ctx context.Context, cfg Config, log *slog.Logger) error {
 			"queue", cfg.name())
 	}
 	return nil
+}
+
+// explain says what the server's answer to the first request means for the settings.
+func explain(err error) error {
+	switch codeOf(err) {
+	case "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue":
+		return fmt.Errorf("the queue does not exist: %w", err)
+	case "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSignatureException",
+		"ExpiredToken", "ExpiredTokenException":
+		return fmt.Errorf("the keys are refused: %w", err)
+	case "AccessDenied", "AccessDeniedException":
+		return fmt.Errorf("the keys may not look at the queue (sqs:GetQueueAttributes): %w", err)
+	default:
+		return err
+	}
 }
 
 // codeInvalid is how SQS calls a parameter that it does not take.

@@ -47,15 +47,15 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	refuses, _ := answering(t, http.StatusForbidden, `{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"The security token included in the request is invalid."}`)
 	denies, _ := answering(t, http.StatusBadRequest, `{"__type":"com.amazonaws.sqs#AccessDeniedException","message":"User is not authorized to perform: sqs:getqueueattributes"}`)
 	gone, _ := answering(t, http.StatusBadRequest, `{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}`)
-	for _, tt := range []struct{ name, endpoint, want string }{
-		{"wrong credentials", refuses, "UnrecognizedClientException: The security token included in the request is invalid."},
-		{"rights that are missing", denies, "AccessDeniedException: User is not authorized to perform: sqs:getqueueattributes"},
-		{"no queue", gone, "QueueDoesNotExist: The specified queue does not exist."},
-		{"nobody there", "http://127.0.0.1:1", "connection refused"},
+	for _, tt := range []struct{ name, endpoint, means, want string }{
+		{"wrong credentials", refuses, "the keys are refused", "UnrecognizedClientException: The security token included in the request is invalid."},
+		{"rights that are missing", denies, "the keys may not look at the queue (sqs:GetQueueAttributes)", "AccessDeniedException: User is not authorized to perform: sqs:getqueueattributes"},
+		{"no queue", gone, "the queue does not exist", "QueueDoesNotExist: The specified queue does not exist."},
+		{"nobody there", "http://127.0.0.1:1", "batches", "connection refused"},
 	} {
 		_, err := Open(t.Context(), settings(tt.endpoint, tt.endpoint+"/1/batches"), slog.New(slog.DiscardHandler))
-		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "batches") {
-			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "look at the queue batches: ") || !strings.Contains(err.Error(), tt.means) {
+			t.Errorf("%s: got %v, want %q and %q", tt.name, err, tt.means, tt.want)
 		} else if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v, which tells the secret", tt.name, err)
 		}
