@@ -122,8 +122,11 @@ func (s *Server) Kill() error {
 }
 
 // Stop asks the process to stop and returns an error when it did not end well.
-func (s *Server) Stop() error {
-	if err := s.Signal(os.Interrupt); err != nil {
+func (s *Server) Stop() error { return s.StopBy(os.Interrupt) }
+
+// StopBy is Stop by another signal.
+func (s *Server) StopBy(sig os.Signal) error {
+	if err := s.Signal(sig); err != nil {
 		return err
 	}
 	if s.err != nil {
