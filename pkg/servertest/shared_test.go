@@ -10,8 +10,8 @@ func TestShared(t *testing.T) {
 	first := S3(t)
 	bucket := first.Bucket(t)
 	s.Need(t, "S3")
-	if second := S3(t); *second != *first {
-		t.Errorf("got %+v and %+v, want the same server twice", first, second)
+	if second := S3(t); second.Endpoint != first.Endpoint || second.SecretAccessKey != first.SecretAccessKey {
+		t.Errorf("got %s and %s, want the same server twice", first.Endpoint, second.Endpoint)
 	}
 	s.End()
 	if _, err := first.ask(t.Context(), "HEAD", "/"+bucket); err == nil {
