@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/loopback"
 )
 
 // Key is the API key that the default configuration knows.
@@ -39,7 +40,7 @@ type Server struct {
 
 // New returns a server that is not started yet: program with its default configuration, on a free port of its own.
 func New(program, dir string) (*Server, error) {
-	port, err := freePort()
+	port, err := loopback.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -49,14 +50,6 @@ func New(program, dir string) (*Server, error) {
 // NewClient returns a client that takes answers as they are sent: Go's own would ask for compressed ones.
 func NewClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableCompression: true}}
-}
-
-func freePort() (port int, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 // Start starts the process and waits until it answers.

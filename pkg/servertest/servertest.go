@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/loopback"
 )
 
 // patience is how long a server may take to answer.
@@ -63,12 +65,11 @@ func find(name string) (path string, found bool) {
 // freePort gives a port of the loopback that was free a moment ago.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := loopback.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // nobody has connected to it
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // start starts cmd, waits until ready gives nil, and stops it when the test ends: softly, and hard if that takes long. What

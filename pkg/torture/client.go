@@ -83,12 +83,7 @@ func (c *client) hasty(ctx context.Context) (context.Context, context.CancelFunc
 
 // breathe waits a moment, so that a server that is down is not asked in a tight loop.
 func (c *client) breathe(ctx context.Context) {
-	t := time.NewTimer(20 * time.Millisecond)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
+	_ = pause(ctx, 20*time.Millisecond) // who calls sees that ctx has ended
 }
 
 // size draws how many rows the next insert has: mostly one, sometimes a few, now and then so many that the insert

@@ -14,30 +14,26 @@ import (
 
 // copyist copies answers of known sizes into one table, one after the other.
 type copyist struct {
-	srv  *rig.Server
-	rng  *rand.Rand
-	http *http.Client
+	fleet *fleet
+	rng   *rand.Rand
+	http  *http.Client
 }
 
-func newCopyist(seed uint64, srv *rig.Server) *copyist {
-	return &copyist{srv: srv, rng: rand.New(rand.NewPCG(seed, 1<<32)), http: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}}
+func newCopyist(seed uint64, f *fleet) *copyist {
+	return &copyist{fleet: f, rng: rand.New(rand.NewPCG(seed, 1<<32)), http: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}}
 }
 
-// copied is the query of a copy of so many rows.
-const copied = "select i as n, 'row ' || i as t, (i / 7)::decimal(18,3) as d from range(%d) r(i)"
+// copied is the query of a copy of so many rows, which DuckDB and ClickHouse understand.
+const copied = "select generate_series as n, 'row ' || cast(generate_series as varchar) as t, cast(generate_series / 7 as decimal(18,3)) as d" +
+	" from generate_series(1, %d)"
 
 // run starts copies until load ends. One whose answer is lost is among the jobs, or was never begun.
 func (c *copyist) run(load context.Context) {
 	defer c.http.CloseIdleConnections()
 	for load.Err() == nil {
-		body := fmt.Sprintf(`{"query":%q,"destination_id":1,"destination_table":"copied"}`, fmt.Sprintf(copied, 1+c.rng.IntN(200_000)))
-		_, _, _ = c.srv.Post(load, c.http, "/api/data/copy", bytes.NewReader([]byte(body))) // the jobs tell what became of it
-		pause := time.NewTimer(time.Duration(c.rng.IntN(2000)) * time.Millisecond)
-		select {
-		case <-pause.C:
-		case <-load.Done():
-		}
-		pause.Stop()
+		body := fmt.Sprintf(`{"query":%q,"destination_id":%s,"destination_table":"copied"}`, fmt.Sprintf(copied, 1+c.rng.IntN(200_000)), destinationID)
+		_, _, _ = c.fleet.any(c.rng).Post(load, c.http, "/api/data/copy", bytes.NewReader([]byte(body))) // the jobs tell what became of it
+		_ = pause(load, time.Duration(c.rng.IntN(2000))*time.Millisecond)                                // the loop ends with load
 	}
 }
 
@@ -56,7 +52,7 @@ func accountCopies(ctx context.Context, srv *rig.Server, a *Account) error {
 		return err
 	}
 	rows, numbers := map[string]int64{}, map[string]int64{}
-	err = srv.Lines(ctx, "select __batch_file, count(*), count(distinct n) from copied group by all", func(line []byte) error {
+	err = srv.Lines(ctx, "select __batch_file, count(*), count(distinct n) from copied group by __batch_file", func(line []byte) error {
 		f := bytes.Split(line, []byte(","))
 		if len(f) != 3 {
 			return fmt.Errorf("line %q", line)
@@ -94,7 +90,7 @@ func (a *Account) copy(j job, rows, numbers int64) error {
 
 // ended waits until no copy is left to be done, and lists all.
 func ended(ctx context.Context, srv *rig.Server) (jobs []job, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"os"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -35,6 +32,7 @@ type Account struct {
 	BadCopies    int   // others
 	Replayed     int64 // inserts that were sent again, as their answer was lost, and were there already
 	Kills, Terms int   // SIGKILLs and SIGTERMs sent
+	Crashes      int   // of servers between the nodes
 }
 
 // OK reports whether every promise was kept, and the run was one that could have broken them.
@@ -45,8 +43,8 @@ func (a Account) OK() bool {
 
 // String gives the line that people read.
 func (a Account) String() string {
-	return fmt.Sprintf("acknowledged %d / lost %d / doubled %d / torn %d / orphans %d / copies %d / not exact %d  (unanswered %d, replayed inserts %d, %d SIGKILL, %d SIGTERM)",
-		a.Acknowledged, a.Lost, a.Doubled, a.Torn, a.Orphans, a.Copies, a.BadCopies, a.Unanswered, a.Replayed, a.Kills, a.Terms)
+	return fmt.Sprintf("acknowledged %d / lost %d / doubled %d / torn %d / orphans %d / copies %d / not exact %d  (unanswered %d, replayed inserts %d, %d SIGKILL, %d SIGTERM, %d crashes of servers)",
+		a.Acknowledged, a.Lost, a.Doubled, a.Torn, a.Orphans, a.Copies, a.BadCopies, a.Unanswered, a.Replayed, a.Kills, a.Terms, a.Crashes)
 }
 
 // Run tortures and returns the account. Progress goes to out.
@@ -69,7 +67,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Account, error) {
 		clients[i] = newClient(i, cfg.Seed, f)
 		wg.Go(func() { clients[i].run(load, patience) })
 	}
-	wg.Go(func() { newCopyist(cfg.Seed, f.asked()).run(load) })
+	wg.Go(func() { newCopyist(cfg.Seed, f).run(load) })
 	a, err := kills(ctx, cfg, f)
 	stopLoad()
 	time.AfterFunc(lastTries, stopAll)
@@ -77,7 +75,12 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Account, error) {
 	if err != nil {
 		return a, errors.Join(err, f.kill())
 	}
-	if err := errors.Join(f.drain(ctx), account(ctx, f.asked(), clients, &a), accountCopies(ctx, f.asked(), &a)); err != nil {
+	start := time.Now()
+	if err := f.drain(ctx); err != nil {
+		return a, errors.Join(err, f.kill())
+	}
+	fmt.Fprintf(out, "torture: all rows are loaded, %.1f s after the last kill\n", time.Since(start).Seconds())
+	if err := errors.Join(account(ctx, f.asked(), clients, &a), accountCopies(ctx, f.asked(), &a)); err != nil {
 		return a, errors.Join(err, f.kill())
 	}
 	return a, f.stop()
@@ -85,33 +88,3 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Account, error) {
 
 // lastTries is how long clients try to get their last insert answered, when nobody kills the server any more.
 const lastTries = time.Minute
-
-// kills ends a server at random moments and starts it again, until the time is up.
-func kills(ctx context.Context, cfg Config, f *fleet) (Account, error) {
-	var a Account
-	rng := rand.New(rand.NewPCG(cfg.Seed, 0))
-	end := time.Now().Add(cfg.Duration)
-	for time.Now().Before(end) {
-		pause := time.NewTimer(time.Duration(50+rng.IntN(3000)) * time.Millisecond)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return a, ctx.Err()
-		}
-		srv := f.any(rng)
-		sig := os.Signal(syscall.SIGKILL)
-		if rng.IntN(3) == 0 {
-			sig = syscall.SIGTERM
-			a.Terms++
-		} else {
-			a.Kills++
-		}
-		if err := srv.Signal(sig); err != nil {
-			return a, err
-		}
-		if err := srv.Start(ctx); err != nil {
-			return a, fmt.Errorf("restart after %v: %w", sig, err)
-		}
-	}
-	return a, nil
-}
