@@ -3,12 +3,14 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BUILD := CGO_ENABLED=1 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 TORTURE ?= 10m
+CONFIG ?=
+QUEUE ?= redis
 EVENTS ?= 4000000
 FUZZTIME ?= 30s
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Serve with the default configuration
@@ -37,8 +39,12 @@ bench-go: ## Run the benchmarks that live beside the code
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
 
 .PHONY: torture
-torture: build ## Kill the server under load for TORTURE (10m) and account for every row
-	./scratchdata torture --duration $(TORTURE)
+torture: build ## Kill the server under load for TORTURE (10m) and account for every row; CONFIG=f.yaml: five nodes that share it
+	./scratchdata torture --duration $(TORTURE) $(if $(CONFIG),--config $(CONFIG))
+
+.PHONY: torture-nodes
+torture-nodes: ## The same with five nodes, and with the servers between them, which it starts; QUEUE=redis|rabbitmq|postgres|sqs
+	SCRATCH_TEST_REQUIRE=all $(GO) test -count=1 -timeout 0 -v -run TestNodesAndServersAreKilled ./pkg/torture -load $(TORTURE) -queue $(QUEUE)
 
 .PHONY: readme
 readme: ## Run the README's own commands, offline, in an empty directory

@@ -27,6 +27,9 @@ func newCopyist(seed uint64, f *fleet) *copyist {
 const copied = "select generate_series as n, 'row ' || cast(generate_series as varchar) as t, cast(generate_series / 7 as decimal(18,3)) as d" +
 	" from generate_series(1, %d)"
 
+// copiesFound is the query for how many rows there are of each copy, and how many different ones.
+const copiesFound = "select __batch_file, count(*), count(distinct n) from copied group by __batch_file"
+
 // run starts copies until load ends. One whose answer is lost is among the jobs, or was never begun.
 func (c *copyist) run(load context.Context) {
 	defer c.http.CloseIdleConnections()
@@ -52,7 +55,7 @@ func accountCopies(ctx context.Context, srv *rig.Server, a *Account) error {
 		return err
 	}
 	rows, numbers := map[string]int64{}, map[string]int64{}
-	err = srv.Lines(ctx, "select __batch_file, count(*), count(distinct n) from copied group by __batch_file", func(line []byte) error {
+	err = srv.Lines(ctx, copiesFound, func(line []byte) error {
 		f := bytes.Split(line, []byte(","))
 		if len(f) != 3 {
 			return fmt.Errorf("line %q", line)

@@ -104,6 +104,11 @@ func (f *fleet) start(ctx context.Context) error {
 			return err
 		}
 	}
+	return f.fresh(ctx)
+}
+
+// fresh gives an error when there are rows of an earlier run, which nobody could tell from those of this one.
+func (f *fleet) fresh(ctx context.Context) error {
 	if n, err := f.asked().Number(ctx, "select count(*) from torture_0"); err == nil {
 		return fmt.Errorf("the destination has a table torture_0 already, with %d rows: it must be empty", n)
 	}
