@@ -77,7 +77,7 @@ func queueBetween(t *testing.T, postgres *servertest.PostgresServer) (section st
 func build(t *testing.T, dir string) string {
 	t.Helper()
 	program := filepath.Join(dir, "scratchdata")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", program, ".") // as the Makefile does: the parts are there
 	cmd.Dir = filepath.Join("..", "..")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v: %s", err, out)

@@ -8,8 +8,11 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
@@ -24,6 +27,7 @@ type upload struct {
 	name  *string
 	parts *transfer.Pieces
 	whole hash.Hash32
+	size  int64
 	id    *string
 
 	mu   sync.Mutex
@@ -75,7 +79,8 @@ func (u *upload) sendAll(ctx context.Context, first []byte, r io.Reader) error {
 			last++
 			number := last
 			_, _ = u.whole.Write(part) // a hash takes all
-			lanes <- struct{}{}        // one gets free also when ctx ends, as that ends what is on its way
+			u.size += int64(len(part))
+			lanes <- struct{}{} // one gets free also when ctx ends, as that ends what is on its way
 			group.Go(func() error {
 				defer func() {
 					u.parts.Put(part)
@@ -139,9 +144,31 @@ func (u *upload) join(ctx context.Context) error {
 	if !u.store.md5 {
 		in.ChecksumType, in.ChecksumCRC32 = types.ChecksumTypeFullObject, crcText(u.whole.Sum32())
 	}
-	_, err := u.store.client.CompleteMultipartUpload(ctx, in)
-	return err
+	out, err := u.store.client.CompleteMultipartUpload(ctx, in)
+	if err != nil {
+		return err
+	}
+	if tries, known := retry.GetAttemptResults(out.ResultMetadata); known && len(tries.Results) > 1 {
+		return u.find(ctx, out.ETag)
+	}
+	return nil
 }
+
+// find gives an error unless the blob is there. A store that is asked again to join the parts, since the answer was lost, may
+// say that it has done so when it is still at it, or has broken off.
+func (u *upload) find(ctx context.Context, etag *string) error {
+	out, err := u.store.client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: &u.store.bucket, Key: u.name})
+	if err != nil {
+		return fmt.Errorf("see whether the parts were joined: %w", err)
+	}
+	if aws.ToInt64(out.ContentLength) != u.size || etag != nil && bareTag(out.ETag) != bareTag(etag) {
+		return errors.New("the store says that the parts were joined, and has another blob")
+	}
+	return nil
+}
+
+// bareTag is an entity tag without its quotes, which some stores leave out of one of the answers.
+func bareTag(tag *string) string { return strings.Trim(aws.ToString(tag), `"`) }
 
 // abort removes the parts, also when ctx has ended. All of them have been answered or given up before.
 func (u *upload) abort(ctx context.Context) error {
