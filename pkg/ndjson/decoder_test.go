@@ -183,11 +183,14 @@ func TestLastLineWithoutEnd(t *testing.T) {
 }
 
 func TestReaderFails(t *testing.T) {
-	broken := errors.New("broken")
-	d := NewDecoder(io.MultiReader(strings.NewReader("{}\n{}\n{"), iotest.ErrReader(broken)), columns(t, "a int"), Options{})
-	var b Batch
-	if err := d.Next(&b, 10); !errors.Is(err, broken) || b.Rows != 0 {
-		t.Errorf("got %v and %d rows, want %v", err, b.Rows, broken)
+	for _, broken := range []error{errors.New("broken"), io.ErrUnexpectedEOF} { // the second says that a body is cut
+		for _, rows := range []string{"{}\n{}\n{", "{}\n{}\n", ""} {
+			d := NewDecoder(io.MultiReader(strings.NewReader(rows), iotest.ErrReader(broken)), columns(t, "a int"), Options{})
+			var b Batch
+			if err := d.Next(&b, 10); !errors.Is(err, broken) || b.Rows != 0 {
+				t.Errorf("after %q: got %v and %d rows, want %v", rows, err, b.Rows, broken)
+			}
+		}
 	}
 }
 

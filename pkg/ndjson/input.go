@@ -74,16 +74,18 @@ func (in *input) more(b *Batch) error {
 	return nil
 }
 
-// read reads until the chunk is full or the input ends.
+// read reads until the chunk is full or the input ends. It does not by io.ReadFull, to which an input that says
+// io.ErrUnexpectedEOF, as the body of an answer does that is cut, has ended.
 func (in *input) read() error {
 	room := in.buf[:len(in.buf)-padding]
-	n, err := io.ReadFull(in.r, room[in.fill:])
-	in.fill += n
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		in.eof = true
-		return nil
+	for in.fill < len(room) && !in.eof {
+		n, err := in.r.Read(room[in.fill:])
+		in.fill += n
+		if in.eof = err == io.EOF; err != nil && !in.eof {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // checkLong says why a line that begins with part, which is all that fits into memory so far, can be no row. It keeps
