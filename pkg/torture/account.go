@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,19 @@ func account(ctx context.Context, srv *rig.Server, clients []*client, a *Account
 		c.tally(a)
 	}
 	return orphans(ctx, srv, a)
+}
+
+// accountDead counts the batches whose load was given up, and prints why.
+func accountDead(ctx context.Context, srv *rig.Server, a *Account, out io.Writer) error {
+	var dead []struct{ Batch, Reason string }
+	if err := srv.JSON(ctx, "/api/dead", &dead); err != nil {
+		return err
+	}
+	for _, d := range dead {
+		fmt.Fprintf(out, "torture: batch %s is dead: %s\n", d.Batch, d.Reason)
+	}
+	a.Dead = len(dead)
+	return nil
 }
 
 // orphans counts the rows that went to two tables and are not once in each.

@@ -30,6 +30,7 @@ type Account struct {
 	Orphans      int64 // rows that went to two tables, and are not once in each
 	Copies       int   // copies that are done, each row of which is in the table once
 	BadCopies    int   // others
+	Dead         int   // batches whose load was given up
 	Replayed     int64 // inserts that were sent again, as their answer was lost, and were there already
 	Kills, Terms int   // SIGKILLs and SIGTERMs sent
 	Crashes      int   // of servers between the nodes
@@ -37,14 +38,14 @@ type Account struct {
 
 // OK reports whether every promise was kept, and the run was one that could have broken them.
 func (a Account) OK() bool {
-	return a.Lost == 0 && a.Doubled == 0 && a.Torn == 0 && a.Orphans == 0 && a.BadCopies == 0 &&
+	return a.Lost == 0 && a.Doubled == 0 && a.Torn == 0 && a.Orphans == 0 && a.BadCopies == 0 && a.Dead == 0 &&
 		a.Acknowledged > 0 && a.Copies > 0 && a.Replayed > 0 && a.Kills+a.Terms > 0
 }
 
 // String gives the line that people read.
 func (a Account) String() string {
-	return fmt.Sprintf("acknowledged %d / lost %d / doubled %d / torn %d / orphans %d / copies %d / not exact %d  (unanswered %d, replayed inserts %d, %d SIGKILL, %d SIGTERM, %d crashes of servers)",
-		a.Acknowledged, a.Lost, a.Doubled, a.Torn, a.Orphans, a.Copies, a.BadCopies, a.Unanswered, a.Replayed, a.Kills, a.Terms, a.Crashes)
+	return fmt.Sprintf("acknowledged %d / lost %d / doubled %d / torn %d / orphans %d / copies %d / not exact %d / dead batches %d  (unanswered %d, replayed inserts %d, %d SIGKILL, %d SIGTERM, %d crashes of servers)",
+		a.Acknowledged, a.Lost, a.Doubled, a.Torn, a.Orphans, a.Copies, a.BadCopies, a.Dead, a.Unanswered, a.Replayed, a.Kills, a.Terms, a.Crashes)
 }
 
 // Run tortures and returns the account. Progress goes to out.
@@ -80,7 +81,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Account, error) {
 		return a, errors.Join(err, f.kill())
 	}
 	fmt.Fprintf(out, "torture: all rows are loaded, %.1f s after the last kill\n", time.Since(start).Seconds())
-	if err := errors.Join(account(ctx, f.asked(), clients, &a), accountCopies(ctx, f.asked(), &a)); err != nil {
+	if err := errors.Join(account(ctx, f.asked(), clients, &a), accountCopies(ctx, f.asked(), &a), accountDead(ctx, f.asked(), &a, out)); err != nil {
 		return a, errors.Join(err, f.kill())
 	}
 	return a, f.stop()

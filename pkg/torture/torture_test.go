@@ -5,7 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+
+	"github.com/scratchdata/scratchdata/pkg/rig"
 )
 
 func TestTally(t *testing.T) {
@@ -39,7 +44,8 @@ func TestTally(t *testing.T) {
 		})
 	}
 	for _, a := range []Account{{Acknowledged: 1, Copies: 1, Replayed: 1}, {Acknowledged: 1, Copies: 1, Kills: 1}, {Acknowledged: 1, Kills: 1, Replayed: 1},
-		{Acknowledged: 1, Copies: 1, Kills: 1, Replayed: 1, Orphans: 1}, {Acknowledged: 1, Copies: 1, Kills: 1, Replayed: 1, BadCopies: 1}} {
+		{Acknowledged: 1, Copies: 1, Kills: 1, Replayed: 1, Orphans: 1}, {Acknowledged: 1, Copies: 1, Kills: 1, Replayed: 1, BadCopies: 1},
+		{Acknowledged: 1, Copies: 1, Kills: 1, Replayed: 1, Dead: 1}} {
 		if a.OK() {
 			t.Errorf("%+v must not pass", a)
 		}
@@ -67,6 +73,21 @@ func TestCopiesAreCompared(t *testing.T) {
 				t.Errorf("got %+v, want it exact: %t", a, tt.exact)
 			}
 		})
+	}
+}
+
+func TestDeadBatchesAreTold(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`[{"batch":"01A","reason":"the blob is missing"}]`)) // the account is what is looked at
+	}))
+	defer srv.Close()
+	var a Account
+	var out strings.Builder
+	if err := accountDead(t.Context(), &rig.Server{URL: srv.URL, HTTP: srv.Client()}, &a, &out); err != nil {
+		t.Fatal(err)
+	}
+	if a.Dead != 1 || !strings.Contains(out.String(), "batch 01A is dead: the blob is missing") {
+		t.Errorf("got %d and %q, want the one batch and why", a.Dead, out.String())
 	}
 }
 
