@@ -163,7 +163,7 @@ func (c *arrowColumn) reset() {
 func weight(v *vector.Vector, from, to int) int {
 	n := 0
 	switch v.Type.Kind {
-	case vector.Text, vector.JSON, vector.Blob:
+	case vector.Text, vector.Number, vector.JSON, vector.Blob:
 		for i := from; i < to; i++ {
 			if !v.IsNull(i) {
 				n += len(v.Texts[i])

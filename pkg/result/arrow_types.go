@@ -86,7 +86,7 @@ func plainColumn(t vector.Type) *arrowColumn {
 			return fixedColumn(arrow.PrimitiveTypes.Float32, 4, fillFloat32s)
 		}
 		return fixedColumn(arrow.PrimitiveTypes.Float64, 8, fillFloats)
-	case vector.Text, vector.JSON:
+	case vector.Text, vector.Number, vector.JSON:
 		return &arrowColumn{typ: arrow.BinaryTypes.String, form: texts, fill: fillUTF8}
 	case vector.Blob:
 		return &arrowColumn{typ: arrow.BinaryTypes.Binary, form: texts, fill: fillBytes}

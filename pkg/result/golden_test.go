@@ -110,6 +110,7 @@ func scalarCases() []goldenCase {
 		one("int128", wides(vector.Type{Kind: vector.Int128, Bits: 128}, vector.Wide{}, vector.Wide{Lo: math.MaxUint64, Hi: -1}, vector.Wide{Hi: 1},
 			vector.Wide{Lo: math.MaxUint64, Hi: math.MaxInt64}, vector.Wide{Hi: math.MinInt64}, vector.Wide{Lo: 0x8ac7230489e80000})),
 		one("uint128", wides(vector.Type{Kind: vector.Int128, Bits: 128, Unsigned: true}, vector.Wide{}, vector.Wide{Lo: math.MaxUint64, Hi: -1}, vector.Wide{Hi: math.MinInt64})),
+		one("number", texts(vector.Number, "0", "-57896044618658097711785492504343953926634992332820282019728792003956564819968", "-0.050")),
 		one("float", floats(64, 0, math.Copysign(0, -1), 1, 0.1, 12.34, -2501.875, 1e20, 1e21, 1e-6, 1e-7, 123456789012, 0.30000000000000004,
 			math.MaxFloat64, math.SmallestNonzeroFloat64, math.NaN(), math.Inf(1), math.Inf(-1))),
 		one("float32", floats(32, 0, 0.10000000149011612, 16777216, math.MaxFloat32, math.SmallestNonzeroFloat32, math.NaN(), math.Inf(-1))),

@@ -23,6 +23,8 @@ func numberCell(t vector.Type) cell {
 	case vector.Int128:
 		unsigned := t.Unsigned
 		return func(dst []byte, v *vector.Vector, i int) []byte { return appendWide(dst, v.Wides[i], unsigned, 0) }
+	case vector.Number:
+		return func(dst []byte, v *vector.Vector, i int) []byte { return append(dst, v.Texts[i]...) }
 	case vector.Decimal:
 		scale := t.Scale
 		if t.Precision > 18 {

@@ -29,6 +29,7 @@ const (
 	List                  // Spans into Elem
 	Struct                // Fields
 	Map                   // Spans into Elem, a Struct of two fields, key and value
+	Number                // Texts: a number that the kinds above have no room for, as JSON has it
 )
 
 // Infinity is the Date or Timestamp after all others, in any Unit; -Infinity is the one before them.

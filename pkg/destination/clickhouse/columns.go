@@ -113,5 +113,5 @@ func writable(t typ) bool {
 	}
 	_, plain := plainTypes[t.name]
 	_, _, decimal := t.decimal()
-	return decimal || plain && t.name != "Nothing" && t.name != "BFloat16" && plainTypes[t.name].read != nil
+	return decimal || plain && t.name != "Nothing" && t.name != "BFloat16" && t.name != "Time"
 }

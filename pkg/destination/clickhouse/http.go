@@ -182,9 +182,12 @@ func (t *tailReader) Read(p []byte) (int, error) {
 // exception gives the server's error that made an answer end with err, if that is what it was.
 func (t *tailReader) exception(err error) error {
 	const most = 1 << 20
-	_, _ = io.CopyN(io.Discard, t, most) // the rest of the message
-	at := bytes.LastIndex(t.tail, []byte("Code: "))
+	_, _ = io.CopyN(io.Discard, t, most)                       // the rest of the message
+	at := bytes.LastIndex(t.tail, []byte(". DB::Exception: ")) // answers may have the word Code
 	if at < 0 {
+		return errors.Join(err, t.err)
+	}
+	if at = bytes.LastIndex(t.tail[:at], []byte("Code: ")); at < 0 {
 		return errors.Join(err, t.err)
 	}
 	text := string(t.tail[at:])

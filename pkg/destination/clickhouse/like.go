@@ -49,6 +49,8 @@ func typeLike(t vector.Type) string {
 			return ""
 		}
 		return fmt.Sprintf("Decimal(%d, %d)", t.Precision, t.Scale)
+	case vector.Number:
+		return textLike(t)
 	case vector.Text:
 		if len(t.Words) > 0 {
 			return "LowCardinality(String)"
@@ -127,7 +129,7 @@ func nestedLike(t vector.Type) string {
 // keyLike is the type of a Map's keys, of which there are not all.
 func keyLike(t vector.Type) string {
 	switch t.Kind {
-	case vector.Text, vector.Int, vector.Uint, vector.Date, vector.UUID, vector.Int128:
+	case vector.Text, vector.Number, vector.Int, vector.Uint, vector.Date, vector.UUID, vector.Int128:
 		return typeLike(t)
 	}
 	return ""

@@ -141,5 +141,5 @@ func printed(name, text string) string {
 	if strings.HasPrefix(text, "AggregateFunction(") {
 		return "toString(finalizeAggregation(" + name + "))"
 	}
-	return "toString(" + name + ")"
+	return "if(isNull(" + name + "), NULL, toString(" + name + "))" // alone it makes the empty text of a NULL in a Variant
 }

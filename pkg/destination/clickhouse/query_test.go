@@ -180,10 +180,10 @@ func TestReadTypes(t *testing.T) {
 		d := openWith(t, cfg)
 		for _, tt := range []struct{ sql, want string }{
 			{"toInt8(-1)", "-1"}, {"toUInt64('18446744073709551615')", "18446744073709551615"}, {"toInt128('-170141183460469231731687303715884105728')", "-170141183460469231731687303715884105728"},
-			{"toUInt256('115792089237316195423570985008687907853269984665640564039457584007913129639935')", `"115792089237316195423570985008687907853269984665640564039457584007913129639935"`},
-			{"toInt256('-5')", `"-5"`}, {"toFloat32(1.5)", "1.5"}, {"toBFloat16(1.5)", "1.5"}, {"nan", "null"}, {"true", "true"}, {"NULL", "null"},
+			{"toUInt256('115792089237316195423570985008687907853269984665640564039457584007913129639935')", "115792089237316195423570985008687907853269984665640564039457584007913129639935"},
+			{"toInt256('-5')", "-5"}, {"toFloat32(1.5)", "1.5"}, {"toBFloat16(1.5)", "1.5"}, {"nan", "null"}, {"true", "true"}, {"NULL", "null"},
 			{"toDecimal32('-1.25', 2)", "-1.25"}, {"toDecimal128('1234567890123456789012345678.5', 9)", "1234567890123456789012345678.500000000"},
-			{"toDecimal256('-0.05', 3)", `"-0.050"`}, {"'é\"'", `"é\""`}, {"toFixedString('ab', 2)", `"ab"`}, {"toLowCardinality('x')", `"x"`},
+			{"toDecimal256('-0.05', 3)", "-0.050"}, {"'é\"'", `"é\""`}, {"toFixedString('ab', 2)", `"ab"`}, {"toLowCardinality('x')", `"x"`},
 			{"toLowCardinality(toNullable('x'))", `"x"`}, {"CAST(NULL, 'LowCardinality(Nullable(String))')", "null"},
 			{"CAST('b', 'Enum8(\\'a\\' = -1, \\'b\\' = 2)')", `"b"`}, {"toUUID('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11')", `"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"`},
 			{"toIPv4('1.2.3.4')", `"1.2.3.4"`}, {"toIPv6('2001:db8::1')", `"2001:db8::1"`}, {"toDate('2024-02-29')", `"2024-02-29"`}, {"toDate32('1912-06-23')", `"1912-06-23"`},
@@ -191,7 +191,8 @@ func TestReadTypes(t *testing.T) {
 			{"toDateTime64('1969-12-31 23:59:59.123456789', 9, 'UTC')", `"1969-12-31T23:59:59.123456789Z"`},
 			{"[1, 2, NULL]", "[1,2,null]"}, {"[[], ['a']]", `[[],["a"]]`}, {"map('a', 1, 'b', 2)", `{"a":1,"b":2}`}, {"map(1, ['x'])", `[{"key":1,"value":["x"]}]`},
 			{"tuple(1, 'a', NULL)", `[1,"a",null]`}, {"CAST(tuple(1, 'x'), 'Tuple(a Int8, `b c` String)')", `{"a":1,"b c":"x"}`}, {"CAST('{\"a\":{\"b\":1}}', 'JSON')", `{"a":{"b":1}}`},
-			{"['{\"a\":1}'::JSON]", `[{"a":1}]`}, {"INTERVAL 3 DAY", "3"}, {"CAST(tuple(1.5, 2), 'Point')", "[1.5,2]"}, {"[toLowCardinality('x')]", `["x"]`},
+			{"['{\"a\":1}'::JSON]", `[{"a":1}]`}, {"INTERVAL 3 DAY", `"P3D"`}, {"toLowCardinality(toInt256(7))", "7"}, {"CAST(NULL, 'Variant(Int64, String)')", "null"}, {"CAST(NULL, 'Dynamic')", "null"},
+			{"tuple('Code: 5. ', CAST(NULL, 'Variant(Int64, String)'))", `"('Code: 5. ',NULL)"`}, {"CAST(tuple(1.5, 2), 'Point')", "[1.5,2]"}, {"[toLowCardinality('x')]", `["x"]`},
 			{"CAST('x', 'Variant(Int64, String)')", `"x"`}, {"CAST(5, 'Dynamic')", `"5"`}, {"CAST('01:02:03', 'Time')", `"01:02:03"`}, {"[CAST(toInt64(5), 'Variant(Int64, String)')]", `"[5]"`},
 			{"toNullable([1][1])", "1"}, {"[]", "[]"}, {"tuple(toNullable(1), [tuple(2)])", "[1,[[2]]]"},
 		} {
@@ -205,6 +206,12 @@ func TestReadTypes(t *testing.T) {
 					t.Errorf("got %s, want %s three times", got, line)
 				}
 			})
+		}
+		for _, sql := range []string{"SELECT 'Code: 241. ', INTERVAL 3000000000 DAY", "SELECT [INTERVAL 9223372036854775807 HOUR]", "SELECT INTERVAL -200000000 YEAR"} {
+			var out destinationtest.Rows
+			if err := d.Query(t.Context(), sql, nil, &out); !errors.Is(err, fault.Invalid) || !strings.Contains(fault.TextOf(err), "longer than answers can have") || out.Ended {
+				t.Errorf("%s: got %q, %v, want that it is out of range", sql, out.Rows, err)
+			}
 		}
 		wantAnswer(t, d, "SELECT sumState(number) AS s, 1 AS n FROM numbers(4)", "6|1")
 		wantAnswer(t, d, "SELECT number AS n, if(number % 3 = 0, NULL, number) AS m FROM numbers(100000) WHERE n IN (0, 1, 99999, 70000) ORDER BY n", "0|NULL", "1|1", "70000|70000", "99999|NULL")

@@ -120,18 +120,19 @@ type columnReader struct {
 	width int                          // of values that all have as many bytes
 	scale int64                        // what the values of a timestamp are multiplied by
 
-	nullable bool
-	valid    []uint64
-	raw      []byte
-	bools    []bool
-	ints     []int64
-	uints    []uint64
-	floats   []float64
-	wides    []vector.Wide
-	texts    []string
-	at       []int // the ends of texts in raw
-	spans    []vector.Span
-	words    map[int]string
+	nullable  bool
+	valid     []uint64
+	raw       []byte
+	bools     []bool
+	ints      []int64
+	uints     []uint64
+	floats    []float64
+	wides     []vector.Wide
+	texts     []string
+	intervals []vector.IntervalValue
+	at        []int // the ends of texts in raw
+	spans     []vector.Span
+	words     map[int]string
 
 	elem   *columnReader // of an Array or Map, and the words of a LowCardinality
 	fields []*columnReader

@@ -35,8 +35,8 @@ var plainTypes = map[string]plainType{
 	"UInt64":   {vector.Type{Kind: vector.Uint, Bits: 64, Unsigned: true}, 8, readUints},
 	"Int128":   {vector.Type{Kind: vector.Int128, Bits: 128}, 16, readWides},
 	"UInt128":  {vector.Type{Kind: vector.Int128, Bits: 128, Unsigned: true}, 16, readWides},
-	"Int256":   {vector.Type{Kind: vector.Text}, 32, readPrinted(printWide(true, 0))},
-	"UInt256":  {vector.Type{Kind: vector.Text}, 32, readPrinted(printWide(false, 0))},
+	"Int256":   {vector.Type{Kind: vector.Number}, 32, readPrinted(printWide(true, 0))},
+	"UInt256":  {vector.Type{Kind: vector.Number}, 32, readPrinted(printWide(false, 0))},
 	"Float32":  {vector.Type{Kind: vector.Float, Bits: 32}, 4, readFloats},
 	"Float64":  {vector.Type{Kind: vector.Float, Bits: 64}, 8, readFloats},
 	"BFloat16": {vector.Type{Kind: vector.Float, Bits: 32}, 2, readFloats},
@@ -47,13 +47,11 @@ var plainTypes = map[string]plainType{
 	"Date":     {vector.Type{Kind: vector.Date}, 2, readInts[uint16]},
 	"Date32":   {vector.Type{Kind: vector.Date}, 4, readInts[int32]},
 
-	"IntervalNanosecond": interval, "IntervalMicrosecond": interval, "IntervalMillisecond": interval, "IntervalSecond": interval,
-	"IntervalMinute": interval, "IntervalHour": interval, "IntervalDay": interval, "IntervalWeek": interval,
-	"IntervalMonth": interval, "IntervalQuarter": interval, "IntervalYear": interval,
+	"IntervalNanosecond": {vector.Type{Kind: vector.Text}, 8, readPrinted(printNanoseconds)}, "IntervalMicrosecond": clockSpan(1), "IntervalMillisecond": clockSpan(1e3),
+	"IntervalSecond": clockSpan(1e6), "IntervalMinute": clockSpan(60e6), "IntervalHour": clockSpan(3600e6),
+	"IntervalDay": daySpan(1), "IntervalWeek": daySpan(7), "IntervalMonth": monthSpan(1), "IntervalQuarter": monthSpan(3), "IntervalYear": monthSpan(12),
+	"Time": {vector.Type{Kind: vector.Text}, 4, readPrinted(printTime(0))},
 }
-
-// interval is how many there are of the unit that the type's name says.
-var interval = plainType{vector.Type{Kind: vector.Int, Bits: 64}, 8, readInts[int64]}
 
 // newColumnReader reads values of type t, or says that package vector has no place for them.
 func newColumnReader(t typ) (*columnReader, error) {
@@ -86,6 +84,8 @@ func (c *columnReader) describe(t typ) error {
 		c.vec.Type, c.width, c.read = vector.Type{Kind: vector.Timestamp, Unit: time.Second, Zone: true}, 4, readInts[uint32]
 	case "DateTime64":
 		c.timestamp(t.number(0, 3))
+	case "Time64":
+		c.vec.Type, c.width, c.read = vector.Type{Kind: vector.Text}, 8, readPrinted(printTime(t.number(0, 3)))
 	case "JSON":
 		c.vec.Type, c.read, c.start = vector.Type{Kind: vector.JSON}, readTexts, startJSON
 	case "Array":
@@ -110,7 +110,7 @@ func (c *columnReader) decimal(precision, scale int) {
 	case precision <= 38:
 		c.width, c.read = 16, readWides
 	default:
-		c.vec.Type = vector.Type{Kind: vector.Text}
+		c.vec.Type = vector.Type{Kind: vector.Number}
 		c.width, c.read = 32, readPrinted(printWide(true, scale))
 	}
 }

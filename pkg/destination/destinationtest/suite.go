@@ -228,7 +228,7 @@ func textOf(v *vector.Vector, i int) string {
 		if v.Wides[i].Hi == 0 {
 			return strconv.FormatUint(v.Wides[i].Lo, 10)
 		}
-	case vector.Text, vector.JSON, vector.Blob:
+	case vector.Number, vector.Text, vector.JSON, vector.Blob:
 		return strings.Clone(v.Texts[i])
 	case vector.Decimal:
 		if v.Ints == nil {

@@ -43,7 +43,7 @@ func typeLike(t vector.Type, inner bool) string {
 			return ""
 		}
 		return fmt.Sprintf("DECIMAL(%d,%d)", t.Precision, t.Scale)
-	case vector.Text:
+	case vector.Text, vector.Number:
 		return textLike(t)
 	case vector.Blob:
 		if inner {
