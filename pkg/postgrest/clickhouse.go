@@ -1,6 +1,7 @@
 package postgrest
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -29,16 +30,19 @@ func (c ClickHouse) Table(t schema.Table) string {
 	return c.Quote(qualifier) + "." + c.Quote(t.Name())
 }
 
-// Param is the n-th parameter, as a value of the column's type: the server compares texts with texts only. An integer is read
-// into the widest type of its sign, because one that is not in a narrow column is still to be compared with it.
+// Param is the n-th parameter, as a value of the column's type: the server compares texts with texts only.
 func (ClickHouse) Param(n int, c schema.Column) string {
 	p := "$" + strconv.Itoa(n)
 	switch c.Kind {
 	case schema.Int:
-		if c.Unsigned && c.Bits == 64 {
-			return "accurateCast(trimBoth(" + p + "), 'UInt64')"
+		sign, bits := "", 64
+		if c.Unsigned {
+			sign = "U"
 		}
-		return "accurateCast(trimBoth(" + p + "), 'Int64')"
+		if c.Bits > 0 {
+			bits = c.Bits
+		}
+		return fmt.Sprintf("accurateCast(trimBoth(%s), '%sInt%d')", p, sign, bits)
 	case schema.Float:
 		return "CAST(" + p + ", 'Float64')"
 	case schema.Bool:
@@ -74,15 +78,23 @@ func (ClickHouse) Match(text, pattern string, fold bool) string {
 // IsDistinct tests whether two values differ.
 func (ClickHouse) IsDistinct(a, b string) string { return a + " IS DISTINCT FROM " + b }
 
-// clickHouseTypes are the server's types, in which NULL stays what it is.
+// clickHouseTypes are the server's types.
 var clickHouseTypes = map[Type]string{
-	Text: "Nullable(String)", Integer: "Nullable(Int32)", BigInt: "Nullable(Int64)", Double: "Nullable(Float64)", Numeric: "Nullable(Decimal(38, 9))",
-	Boolean: "Nullable(Bool)", Date: "Nullable(Date32)", Timestamp: "Nullable(DateTime64(6, \\'UTC\\'))", TimestampTZ: "Nullable(DateTime64(6, \\'UTC\\'))",
+	Text: "String", Integer: "Int32", BigInt: "Int64", Double: "Float64", Numeric: "Decimal(38, 9)", Boolean: "Bool", Date: "Date32",
+	Timestamp: "DateTime64(6, \\'UTC\\')", TimestampTZ: "DateTime64(6, \\'UTC\\')",
 }
 
-// Cast makes a value of a type of another.
-func (ClickHouse) Cast(expr string, t Type) string {
-	return "CAST(" + expr + ", '" + clickHouseTypes[t] + "')"
+// Cast makes a value of a type of another. To a Nullable type the server would make NULL of a text that is no such value, and its
+// plain CAST gives numbers that do not fit as others.
+func (ClickHouse) Cast(expr string, c schema.Column, t Type) string {
+	value := "assumeNotNull(" + expr + ")"
+	switch {
+	case (t == Integer || t == BigInt) && (c.Kind == schema.Float || strings.Contains(c.Type, "Decimal")):
+		value = "round(" + value + ")"
+	case t == Date && c.Kind == schema.Text: // other ways take 30 February for a day in March
+		value = "accurateCast(" + value + ", '" + clickHouseTypes[Timestamp] + "')"
+	}
+	return "if(isNull(" + expr + "), NULL, accurateCast(" + value + ", '" + clickHouseTypes[t] + "'))"
 }
 
 // Order is an entry of ORDER BY.

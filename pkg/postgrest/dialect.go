@@ -2,7 +2,8 @@ package postgrest
 
 import "github.com/scratchdata/scratchdata/pkg/schema"
 
-// Dialect writes what databases spell differently. What it is given as an expression it uses once.
+// Dialect writes what databases spell differently. What it is given as an expression it uses once, but for a
+// column's name.
 type Dialect interface {
 	// Quote makes an identifier of any text without NUL.
 	Quote(name string) string
@@ -19,8 +20,9 @@ type Dialect interface {
 	Match(text, pattern string, fold bool) string
 	// IsDistinct tests whether two values differ, where NULL is a value like others.
 	IsDistinct(a, b string) string
-	// Cast makes a value of a type of another.
-	Cast(expr string, t Type) string
+	// Cast makes a value of a type of column c's, of which expr is the name. What has no such value must fail as the caller's
+	// mistake; NULL stays NULL.
+	Cast(expr string, c schema.Column, t Type) string
 	// Order is an entry of ORDER BY.
 	Order(expr string, desc, nullsFirst bool) string
 	// Limit ends a SELECT that is to give the rows of r; it is empty when these are all.

@@ -60,7 +60,9 @@ var duckTypes = map[Type]string{
 }
 
 // Cast makes a value of a type of another.
-func (DuckDB) Cast(expr string, t Type) string { return "CAST(" + expr + " AS " + duckTypes[t] + ")" }
+func (DuckDB) Cast(expr string, _ schema.Column, t Type) string {
+	return "CAST(" + expr + " AS " + duckTypes[t] + ")"
+}
 
 // Order is an entry of ORDER BY.
 func (DuckDB) Order(expr string, desc, nullsFirst bool) string {

@@ -85,7 +85,7 @@ func (w *writer) items(items []item) (string, error) {
 			return "", err
 		}
 		if it.cast != "" {
-			expr = w.d.Cast(expr, it.cast)
+			expr = w.d.Cast(expr, col, it.cast)
 		}
 		name := it.alias
 		if name == "" {
