@@ -2,12 +2,15 @@ package app
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/config"
+	"github.com/scratchdata/scratchdata/pkg/result"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
 
@@ -51,6 +54,30 @@ func TestClickHouseFromRequestToAnswer(t *testing.T) {
 				t.Errorf("a query that reaches out: got %d %s, want 403", status, text)
 			}
 		})
+	}
+}
+
+// TestClickHouseFailsLate: an answer that fails after its first rows is cut in each format.
+func TestClickHouseFailsLate(t *testing.T) {
+	for _, protocol := range []string{"native", "http"} {
+		s := serve(t, withClickHouse(t, t.TempDir(), protocol))
+		for _, f := range result.Formats() {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/data/query?format="+f.Name,
+				strings.NewReader("SELECT throwIf(number = 3000000), number FROM numbers(4000000)"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer two")
+			resp, err := s.http.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := io.Copy(io.Discard, resp.Body)
+			if err == nil || n == 0 || resp.StatusCode != http.StatusOK || resp.Trailer.Get("X-Scratch-Status") == "complete" {
+				t.Errorf("%s over %s: got %d, %d bytes, %v, trailers %v, want an answer that breaks off", f.Name, protocol, resp.StatusCode, n, err, resp.Trailer)
+			}
+			_ = resp.Body.Close() // it has broken off
+		}
 	}
 }
 

@@ -24,6 +24,10 @@ type Config struct {
 	Events  int      // how many nested events of about 150 bytes the bulk figures use
 	Rounds  int      // how often each pair is measured
 	Only    []string // names of the figures to measure; empty means all
+
+	// ClickHouse is the server that its figures are measured with, as clickhouse://user:password@host:9000?http_port=8123. Without
+	// one they are left out.
+	ClickHouse string
 }
 
 // figure is one line of the table.
@@ -81,6 +85,7 @@ var suite = []struct {
 	{"clients", (*bench).clients},
 	{"visible", (*bench).visible},
 	{"memory", (*bench).memory},
+	{"clickhouse", (*bench).clickHouse},
 }
 
 // Run measures and prints the table to out. It returns an error when a bar was missed.

@@ -15,10 +15,11 @@ type benchCommand struct {
 }
 
 type benchTable struct {
-	Events int      `default:"4000000" help:"How many events the bulk figures use."`
-	Rounds int      `default:"3" help:"How often each pair is measured; the medians count."`
-	Only   []string `help:"Only these figures: one-row, bulk, modes, clashes, out, select-1, clients, visible, memory."`
-	Dir    string   `type:"path" help:"A folder with room for ten times the events. Without it one is made and removed."`
+	Events     int      `default:"4000000" help:"How many events the bulk figures use."`
+	Rounds     int      `default:"3" help:"How often each pair is measured; the medians count."`
+	Only       []string `help:"Only these figures: one-row, bulk, modes, clashes, out, select-1, clients, visible, memory, clickhouse."`
+	ClickHouse string   `name:"clickhouse" env:"SCRATCH_BENCH_CLICKHOUSE" placeholder:"URL" help:"The server for the figures of ClickHouse, clickhouse://user:password@host:9000?http_port=8123. Without one they are left out."`
+	Dir        string   `type:"path" help:"A folder with room for ten times the events. Without it one is made and removed."`
 }
 
 // Run measures this very program.
@@ -31,7 +32,7 @@ func (c *benchTable) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	cfg := bench.Config{Program: program, Dir: dir, Events: c.Events, Rounds: c.Rounds, Only: c.Only}
+	cfg := bench.Config{Program: program, Dir: dir, Events: c.Events, Rounds: c.Rounds, Only: c.Only, ClickHouse: c.ClickHouse}
 	return errors.Join(bench.Run(ctx, cfg, e.stdout), done())
 }
 

@@ -22,20 +22,23 @@ type ClickHouseServer struct {
 	Host           string
 	TCP, HTTP      int // ports of the native protocol and of HTTP
 	User, Password string
-	// Reader only may read and change settings, Strict only may read, both with the same password. They are empty when the
-	// server is not one of ours.
-	Reader, Strict string
+	// Reader only may read and change settings, Strict only may read, Limited may read a little of system.numbers alone, all with the
+	// same password. They are empty when the server is not one of ours.
+	Reader, Strict, Limited string
 	Database       string
 }
 
 // clickHouseUsers are the users of servers that are started here. The default one must be there and have no password.
 const clickHouseUsers = `<clickhouse>
-  <profiles><default></default><readonly><readonly>2</readonly></readonly><strict><readonly>1</readonly></strict></profiles>
+  <profiles><default></default><readonly><readonly>2</readonly></readonly><strict><readonly>1</readonly></strict>
+    <limited><readonly>1</readonly><max_result_rows>1000</max_result_rows><max_memory_usage>20000000</max_memory_usage></limited></profiles>
   <users>
     <default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
     <app><password>secret</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></app>
     <reader><password>secret</password><networks><ip>127.0.0.1</ip></networks><profile>readonly</profile><quota>default</quota></reader>
     <strict><password>secret</password><networks><ip>127.0.0.1</ip></networks><profile>strict</profile><quota>default</quota></strict>
+    <limited><password>secret</password><networks><ip>127.0.0.1</ip></networks><profile>limited</profile><quota>default</quota>
+      <grants><query>GRANT SELECT ON system.numbers</query></grants></limited>
   </users>
   <quotas><default></default></quotas>
 </clickhouse>`
@@ -63,7 +66,7 @@ func ClickHouse(t testing.TB) ClickHouseServer {
 			t.Fatal(err)
 		}
 	}
-	s := ClickHouseServer{Host: "127.0.0.1", TCP: freePort(t), HTTP: freePort(t), User: "app", Password: "secret", Reader: "reader", Strict: "strict"}
+	s := ClickHouseServer{Host: "127.0.0.1", TCP: freePort(t), HTTP: freePort(t), User: "app", Password: "secret", Reader: "reader", Strict: "strict", Limited: "limited"}
 	cmd := exec.Command(program(t, "chserve"), lib, filepath.Join(dir, "data"), strconv.Itoa(s.TCP), strconv.Itoa(s.HTTP), "--config-file=config.xml")
 	cmd.Dir = dir
 	start(t, cmd, func(ctx context.Context) error { return s.exec(ctx, "SELECT 1") })
