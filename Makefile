@@ -31,8 +31,8 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) tool staticcheck ./...
 
 .PHONY: bench
-bench: build ## Print the bench table (minutes, about 10 GB of disk); EVENTS=n for another size
-	./scratchdata bench --events $(EVENTS)
+bench: build ## Print the bench table (minutes, about 10 GB of disk); EVENTS=n for another size, CLICKHOUSE=URL for its figures too
+	./scratchdata bench --events $(EVENTS) $(if $(CLICKHOUSE),--clickhouse '$(CLICKHOUSE)')
 
 .PHONY: bench-go
 bench-go: ## Run the benchmarks that live beside the code

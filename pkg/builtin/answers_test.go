@@ -11,8 +11,11 @@ type answer struct {
 	// differs is what docs/FORMATS.md says of how ClickHouse's answer is another than DuckDB's; empty: each format has the same
 	// bytes of both.
 	differs string
-	parquet bool   // differs, but not in Parquet
-	arrow   string // the type in Arrow of ClickHouse's values, where that is another or there is nothing to compare it with
+	parquet bool // differs, but not in Parquet
+	// copied is what the values are after a copy into the other database and back, where TYPES.md says that texts are made of them; a
+	// single "" is the text of each one's JSON.
+	copied []string
+	arrow  string // the type in Arrow of ClickHouse's values, where that is another or there is nothing to compare it with
 }
 
 // spelling is the SQL of a value, without its type, and what is JSON. A second SQL is ClickHouse's own, a second JSON
@@ -67,7 +70,11 @@ func numbers() []answer {
 		for _, v := range values {
 			pairs = append(pairs, "'"+v+"'", v)
 		}
-		return answer{name: name, duckdb: duckdb, clickhouse: "Nullable(" + clickhouse + ")", values: append(is(pairs...), is("NULL", "null")...)}
+		a := answer{name: name, duckdb: duckdb, clickhouse: "Nullable(" + clickhouse + ")", values: append(is(pairs...), is("NULL", "null")...)}
+		if duckdb == "" {
+			a.arrow, a.copied = "utf8", []string{""}
+		}
+		return a
 	}
 	return []answer{
 		{name: "bool", duckdb: "BOOLEAN", clickhouse: "Nullable(Bool)", values: is("true", "true", "false", "false", "NULL", "null")},
@@ -105,7 +112,7 @@ func texts() []answer {
 			"'ffffffff-ffff-ffff-8000-000000000001'", `"ffffffff-ffff-ffff-8000-000000000001"`, "NULL", "null")},
 		{name: "IPv4", duckdb: "VARCHAR", clickhouse: "Nullable(IPv4)", values: is("'192.168.0.1'", `"192.168.0.1"`, "'0.0.0.0'", `"0.0.0.0"`, "NULL", "null")},
 		{name: "IPv6", duckdb: "VARCHAR", clickhouse: "Nullable(IPv6)", values: is("'2001:db8::1'", `"2001:db8::1"`, "'::'", `"::"`, "'::ffff:1.2.3.4'", `"::ffff:1.2.3.4"`, "NULL", "null")},
-		{name: "JSON", duckdb: "JSON", clickhouse: "JSON", values: is(`'{"a":{"b":[1,2.5,"x"]},"c":true}'`, `{"a":{"b":[1,2.5,"x"]},"c":true}`, "'{}'", "{}")},
+		{name: "JSON", duckdb: "JSON", clickhouse: "JSON", values: is(`'{"a":{"b":[1,2.5,"x"]},"c":true}'`, `{"a":{"b":[1,2.5,"x"]},"c":true}`, "'{}'", "{}"), copied: []string{""}},
 		{name: "bytes", duckdb: "BLOB", clickhouse: "String", values: []spelling{{sql: `'\x00\xFFab'`, json: `"AP9hYg=="`, clickhouse: `unhex('00FF6162')`, otherJSON: `"\u0000` + "\ufffd" + `ab"`}},
 			differs: "a `String` is text", arrow: "utf8"},
 	}
@@ -127,22 +134,23 @@ func moments() []answer {
 		{name: "timestamp in nanoseconds", clickhouse: zone("9"), values: is("'2024-02-29 12:00:00.123456789'", `"2024-02-29T12:00:00.123456789Z"`, "'1969-12-31 23:59:59.999999999'", `"1969-12-31T23:59:59.999999999Z"`)},
 		{name: "timestamp of 7 digits", clickhouse: zone("7"), values: is("'2024-02-29 12:00:00.1234567'", `"2024-02-29T12:00:00.1234567Z"`)},
 		{name: "timestamp without a zone", duckdb: "TIMESTAMP", clickhouse: "DateTime64(6, 'UTC')", values: []spelling{{sql: "'2024-02-29 12:00:00.5'", json: `"2024-02-29T12:00:00.5"`, otherJSON: `"2024-02-29T12:00:00.5Z"`}},
-			differs: "no timestamps without a zone", arrow: "timestamp[us, tz=UTC]"},
+			differs: "no timestamps without a zone", arrow: "timestamp[us, tz=UTC]", copied: []string{`"2024-02-29T12:00:00.5Z"`}},
 		{name: "time", duckdb: "TIME", clickhouse: "Time", values: is("'01:02:03'", `"01:02:03"`, "'23:59:59'", `"23:59:59"`), differs: "`Time64`", arrow: "utf8"},
 		{name: "time with digits", duckdb: "TIME", clickhouse: "Time64(6)", values: is("'01:02:03.5'", `"01:02:03.5"`, "'12:34:56.000001'", `"12:34:56.000001"`), differs: "`Time64`", arrow: "utf8"},
 		{name: "time beyond a day", clickhouse: "Time64(3)", values: is("'-999:59:59.999'", `"-999:59:59.999"`, "'100:00:00'", `"100:00:00"`)},
-		span("years", "INTERVAL 3 YEAR", "P3Y"), span("quarters", "INTERVAL 5 QUARTER", "P1Y3M"), span("months", "INTERVAL (-14) MONTH", "P-1Y-2M"), span("weeks", "INTERVAL 2 WEEK", "P14D"),
-		span("days", "INTERVAL (-3) DAY", "P-3D"), span("hours", "INTERVAL 100 HOUR", "PT100H"), span("minutes", "INTERVAL (-61) MINUTE", "PT-1H-1M"),
-		span("seconds", "INTERVAL 0 SECOND", "PT0S"), span("milliseconds", "INTERVAL 1500 MILLISECOND", "PT1.5S"), span("microseconds", "INTERVAL (-1) MICROSECOND", "PT-0.000001S"),
+		span("years", "INTERVAL 3 YEAR", "P3Y", "3 years"), span("quarters", "INTERVAL 5 QUARTER", "P1Y3M", "1 years 3 months"), span("months", "INTERVAL (-14) MONTH", "P-1Y-2M", "-1 years -2 months"), span("weeks", "INTERVAL 2 WEEK", "P14D", "14 days"),
+		span("days", "INTERVAL (-3) DAY", "P-3D", "-3 days"), span("hours", "INTERVAL 100 HOUR", "PT100H", "100:00:00"), span("minutes", "INTERVAL (-61) MINUTE", "PT-1H-1M", "-01:01:00"),
+		span("seconds", "INTERVAL 0 SECOND", "PT0S", "00:00:00"), span("milliseconds", "INTERVAL 1500 MILLISECOND", "PT1.5S", "00:00:01.5"), span("microseconds", "INTERVAL (-1) MICROSECOND", "PT-0.000001S", "-00:00:00.000001"),
 		{name: "nanoseconds", duckdb: "INTERVAL", clickhouse: "IntervalNanosecond", values: either("'90061500 milliseconds'", "90061500000000", `"PT25H1M1.5S"`, "'-1 microseconds'", "-1000", `"PT-0.000001S"`, "'0 days'", "0", `"PT0S"`),
-			differs: "`IntervalNanosecond`", arrow: "utf8", parquet: true},
+			differs: "`IntervalNanosecond`", arrow: "utf8", parquet: true,
+			copied: []string{`"25:01:01.5"`, `"-00:00:00.000001"`, `"00:00:00"`}},
 		{name: "a nanosecond", clickhouse: "IntervalNanosecond", values: is("-1", `"PT-0.000000001S"`)},
 	}
 }
 
 // span is a length of time, of which ClickHouse has a type for each unit.
-func span(unit, sql, json string) answer {
-	return answer{name: unit, duckdb: "INTERVAL", clickhouse: "Interval" + strings.ToUpper(unit[:1]) + strings.TrimSuffix(unit[1:], "s"), values: is(sql, `"`+json+`"`)}
+func span(unit, sql, json, copied string) answer {
+	return answer{name: unit, duckdb: "INTERVAL", clickhouse: "Interval" + strings.ToUpper(unit[:1]) + strings.TrimSuffix(unit[1:], "s"), values: is(sql, `"`+json+`"`), copied: []string{`"` + copied + `"`}}
 }
 
 func severals() []answer {
@@ -151,19 +159,22 @@ func severals() []answer {
 		{name: "list of texts", duckdb: "VARCHAR[]", clickhouse: "Array(LowCardinality(String))", values: is("['a\"b', '', 'c, d']", `["a\"b","","c, d"]`)},
 		{name: "list of lists", duckdb: "VARCHAR[][]", clickhouse: "Array(Array(String))", values: is("[['a'], []]", `[["a"],[]]`, "[]", "[]")},
 		{name: "list of floats", duckdb: "DOUBLE[]", clickhouse: "Array(Float64)", values: is("['nan', '1.5', '-inf']", "[null,1.5,null]")},
+		{name: "list of short floats", duckdb: "FLOAT[]", clickhouse: "Array(Float32)", values: is("['0.1', '-inf', '3.4028235e38']", "[0.1,null,3.4028235e+38]")},
+		{name: "struct of floats", duckdb: "STRUCT(f FLOAT, m MAP(VARCHAR, DOUBLE))", clickhouse: "Tuple(f Float32, m Map(String, Float64))",
+			values: either("{'f': '0.1', 'm': MAP {'a': 'nan'}}", "(0.1, map('a', nan))", `{"f":0.1,"m":{"a":null}}`)},
 		{name: "list of decimals", duckdb: "DECIMAL(38, 9)[]", clickhouse: "Array(Decimal(38, 9))", values: is("['12345678901234567890123456789.123456789']", "[12345678901234567890123456789.123456789]")},
 		{name: "list of timestamps", duckdb: "TIMESTAMPTZ[]", clickhouse: "Array(DateTime64(6, 'UTC'))", values: either("['2024-02-29 12:00:00.5+00']", "['2024-02-29 12:00:00.5']", `["2024-02-29T12:00:00.5Z"]`)},
-		{name: "list of spans", duckdb: "INTERVAL[]", clickhouse: "Array(IntervalDay)", values: is("[INTERVAL 3 DAY]", `["P3D"]`)},
+		{name: "list of spans", duckdb: "INTERVAL[]", clickhouse: "Array(IntervalDay)", values: is("[INTERVAL 3 DAY]", `["P3D"]`), copied: []string{`["3 days"]`}},
 		{name: "list without a type", duckdb: "INTEGER[]", clickhouse: "Array(Nothing)", values: is("[]", "[]"), differs: "`Array(Nothing)`", arrow: "list<item: null, nullable>"},
 		{name: "struct", duckdb: `STRUCT(a INTEGER, "b c" VARCHAR, d DATE)`, clickhouse: "Tuple(a Nullable(Int32), `b c` Nullable(String), d Nullable(Date32))",
 			values: either("{'a': 1, 'b c': 'x\"y', 'd': '2024-02-29'}", "(1, 'x\"y', '2024-02-29')", `{"a":1,"b c":"x\"y","d":"2024-02-29"}`, "{'a': NULL, 'b c': NULL, 'd': NULL}", "(NULL, NULL, NULL)", `{"a":null,"b c":null,"d":null}`)},
-		{name: "tuple", duckdb: "", clickhouse: "Tuple(Int32, String)", values: is("(1, 'a')", `[1,"a"]`)},
+		{name: "tuple", duckdb: "", clickhouse: "Tuple(Int32, String)", values: is("(1, 'a')", `[1,"a"]`), copied: []string{""}},
 		{name: "struct of several", duckdb: "STRUCT(l INTEGER[], s STRUCT(u UUID))", clickhouse: "Tuple(l Array(Int32), s Tuple(u UUID))",
 			values: either("{'l': [1, 2], 's': {'u': '01234567-89ab-cdef-0123-456789abcdef'}}", "([1, 2], tuple('01234567-89ab-cdef-0123-456789abcdef'))", `{"l":[1,2],"s":{"u":"01234567-89ab-cdef-0123-456789abcdef"}}`)},
 		{name: "list of structs", duckdb: "STRUCT(n BIGINT)[]", clickhouse: "Nested(n Int64)", values: either("[{'n': 1}, {'n': 2}]", "[tuple(1), tuple(2)]", `[{"n":1},{"n":2}]`)},
 		{name: "map", duckdb: "MAP(VARCHAR, INTEGER)", clickhouse: "Map(String, Nullable(Int32))", values: either("MAP {'a b': 1, '': NULL}", "map('a b', 1, '', NULL)", `{"a b":1,"":null}`, "MAP {}", "map()", "{}")},
 		{name: "map of numbers", duckdb: "MAP(INTEGER, VARCHAR[])", clickhouse: "Map(Int32, Array(String))", values: either("MAP {1: ['x'], -2: []}", "map(1, ['x'], -2, [])", `[{"key":1,"value":["x"]},{"key":-2,"value":[]}]`)},
-		{name: "point", duckdb: "", clickhouse: "Point", values: is("(1.5, -2)", "[1.5,-2]")},
+		{name: "point", duckdb: "", clickhouse: "Point", values: is("(1.5, -2)", "[1.5,-2]"), copied: []string{""}},
 		{name: "variant", duckdb: "VARCHAR", clickhouse: "Variant(Int64, String)", values: is("'x'", `"x"`, "NULL", "null")},
 		{name: "dynamic", duckdb: "VARCHAR", clickhouse: "Dynamic", values: is("'x'", `"x"`)},
 	}

@@ -18,7 +18,7 @@ type benchTable struct {
 	Events     int      `default:"4000000" help:"How many events the bulk figures use."`
 	Rounds     int      `default:"3" help:"How often each pair is measured; the medians count."`
 	Only       []string `help:"Only these figures: one-row, bulk, modes, clashes, out, select-1, clients, visible, memory, clickhouse."`
-	ClickHouse string   `name:"clickhouse" env:"SCRATCH_BENCH_CLICKHOUSE" placeholder:"URL" help:"The server for the figures of ClickHouse, clickhouse://user:password@host:9000?http_port=8123. Without one they are left out."`
+	ClickHouse string   `name:"clickhouse" placeholder:"URL" help:"The server for the figures of ClickHouse, clickhouse://user:password@host:9000?http_port=8123. Without one they are left out."`
 	Dir        string   `type:"path" help:"A folder with room for ten times the events. Without it one is made and removed."`
 }
 

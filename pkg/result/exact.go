@@ -27,7 +27,9 @@ func (n notation) exactCell(t vector.Type) cell {
 			return append(appendSpelledInterval(append(dst, '"'), v.Intervals[i]), '"')
 		}
 	case t.Kind == vector.Number:
-		return func(dst []byte, v *vector.Vector, i int) []byte { return append(append(append(dst, '"'), v.Texts[i]...), '"') }
+		return func(dst []byte, v *vector.Vector, i int) []byte {
+			return append(append(append(dst, '"'), v.Texts[i]...), '"')
+		}
 	case t.Kind == vector.Decimal && n.inner && t.Precision > floatDigits:
 		number := numberCell(t) // databases read a number inside JSON as a float
 		return func(dst []byte, v *vector.Vector, i int) []byte { return append(number(append(dst, '"'), v, i), '"') }

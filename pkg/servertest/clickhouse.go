@@ -25,7 +25,7 @@ type ClickHouseServer struct {
 	// Reader only may read and change settings, Strict only may read, Limited may read a little of system.numbers alone, all with the
 	// same password. They are empty when the server is not one of ours.
 	Reader, Strict, Limited string
-	Database       string
+	Database                string
 }
 
 // clickHouseUsers are the users of servers that are started here. The default one must be there and have no password.

@@ -11,13 +11,15 @@ import (
 
 	"github.com/scratchdata/scratchdata/pkg/ndjson"
 	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
 // What becomes of a JSON value in a column of a type that package ndjson does not know: the bytes that the server has of it,
 // or, of several values in one, the text that it reads. What a type cannot hold without loss does not convert.
 
-// converter reads values for a column of type t; nil when nothing converts.
-func (r reach) converter(t typ) ndjson.Converter {
+// converter reads values for a column of type t; nil when nothing converts. like is the type that they were copied from, nil if they
+// were not.
+func (r reach) converter(t typ, like *vector.Type) ndjson.Converter {
 	if precision, scale, ok := t.decimal(); ok {
 		return decimals(precision, scale)
 	}
@@ -47,7 +49,7 @@ func (r reach) converter(t typ) ndjson.Converter {
 	case "JSON":
 		return toJSON
 	case "Array", "Map", "Tuple":
-		return r.nested(t)
+		return r.nested(t, like)
 	}
 	if strings.HasPrefix(t.name, "Interval") {
 		return wides(8, true)

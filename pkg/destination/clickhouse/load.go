@@ -147,7 +147,7 @@ func (l *loading) piece(ctx context.Context, n int, rows io.Reader) error {
 	dec := ndjson.NewDecoder(rows, columns, ndjson.Options{BatchID: l.batch.BatchFile(), Name: columnName,
 		Foreign: func(c schema.Column) ndjson.Converter {
 			of, _ := parseType(c.Type).bare()
-			return l.d.reach.converter(of)
+			return l.d.reach.converter(of, c.Like)
 		}})
 	err := l.insert(ctx, n, dec)
 	if err != nil {

@@ -11,14 +11,15 @@ import (
 
 	"github.com/scratchdata/scratchdata/pkg/ndjson"
 	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
 func validJSON(text []byte) bool { return json.Valid(text) && utf8.Valid(text) }
 
 // nested reads lists, maps and tuples, and writes all that is in them one after the other, as the server's RowBinary has it:
 // of lists and maps how many first, of what may be NULL whether it is, of texts how long they are.
-func (r reach) nested(t typ) ndjson.Converter {
-	in := r.inside(t)
+func (r reach) nested(t typ, like *vector.Type) ndjson.Converter {
+	in := r.inside(t, like)
 	return func(dst, raw, text []byte, isText bool) ([]byte, bool) {
 		if isText {
 			raw = text
@@ -41,11 +42,11 @@ type inside struct {
 	target   target           // how what one has read is written
 }
 
-func (r reach) inside(t typ) *inside {
+func (r reach) inside(t typ, like *vector.Type) *inside {
 	in := &inside{}
 	in.of, in.nullable = t.bare()
-	for _, arg := range in.of.args {
-		in.args = append(in.args, r.inside(arg))
+	for i, arg := range in.of.args {
+		in.args = append(in.args, r.inside(arg, memberLike(like, in.of, i)))
 	}
 	switch in.of.name {
 	case "Array", "Map":
@@ -63,11 +64,26 @@ func (r reach) inside(t typ) *inside {
 	switch c := r.column("v", in.of.text, ""); c.Kind {
 	case schema.Text:
 	case schema.Foreign:
-		in.convert = r.converter(in.of)
+		in.convert = r.converter(in.of, like)
 	default:
+		c.Like = like
 		in.one, in.target = ndjson.NewOne(c), newTarget(c)
 	}
 	return in
+}
+
+// memberLike is like's type for the i-th of the types in t; nil when it has none.
+func memberLike(like *vector.Type, t typ, i int) *vector.Type {
+	switch {
+	case like == nil:
+	case t.name == "Array" && like.Kind == vector.List:
+		return like.Elem
+	case t.name == "Map" && like.Kind == vector.Map && i < len(like.Elem.Fields):
+		return &like.Elem.Fields[i].Type
+	case t.name == "Tuple" && like.Kind == vector.Struct && i < len(like.Fields) && like.Fields[i].Name == t.names[i]:
+		return &like.Fields[i].Type
+	}
+	return nil
 }
 
 // append appends a JSON value.

@@ -189,7 +189,7 @@ func (r *restore) fill(ctx context.Context) error {
 	pr, pw := io.Pipe()
 	dec := ndjson.NewDecoder(pr, columns, ndjson.Options{Name: columnName, Foreign: func(c schema.Column) ndjson.Converter {
 		of, _ := parseType(c.Type).bare()
-		return r.d.reach.converter(of)
+		return r.d.reach.converter(of, nil)
 	}})
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {

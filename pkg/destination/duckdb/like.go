@@ -87,7 +87,7 @@ func clockLike(t vector.Type) string {
 	case t.Kind == vector.Time:
 		return "TIME"
 	case t.Zone && t.Unit == time.Nanosecond:
-		return "" // the engine's instants have microseconds
+		return "TIMESTAMP_NS" // in UTC: the engine's instants have microseconds
 	case t.Zone:
 		return "TIMESTAMPTZ"
 	}

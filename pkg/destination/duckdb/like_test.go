@@ -1,46 +1,17 @@
 package duckdb
 
 import (
-	"bytes"
-	"context"
-	"io"
 	"strings"
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
-	"github.com/scratchdata/scratchdata/pkg/result"
-	"github.com/scratchdata/scratchdata/pkg/rowid"
-	"github.com/scratchdata/scratchdata/pkg/schema"
+	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
 )
 
-// copied loads the answer of query into the table to, which is made when it is missing, as a copy does.
+// copied loads the answer of query into the table to, as a copy does.
 func (d *Destination) copied(t *testing.T, query, to string) destination.Loaded {
 	t.Helper()
-	var rows bytes.Buffer
-	enc := result.NewRows(&rows, rowid.NewSource(), 1<<20)
-	if err := d.Query(t.Context(), query, nil, enc); err != nil {
-		t.Fatal(err)
-	}
-	table := tableOf(t, to)
-	cols := []schema.Column{{Name: schema.BatchFile, Kind: schema.Text}, {Name: schema.Rescued, Kind: schema.Text}}
-	for _, s := range enc.Seen() {
-		if s.Name != schema.Rescued && s.Kinds.Join() != schema.Null {
-			cols = append(cols, schema.Column{Name: s.Name, Kind: s.Kinds.Join(), Like: s.Type})
-		}
-	}
-	if err := d.CreateTable(t.Context(), table); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.AddColumns(t.Context(), table, cols); err != nil {
-		t.Fatal(err)
-	}
-	count, _ := enc.Count()
-	did, err := d.Load(t.Context(), table, destination.Batch{ID: rowid.NewSource().Batch(), Rows: count, Seen: enc.Seen(),
-		Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(rows.Bytes())), nil }})
-	if err != nil {
-		t.Fatalf("load: %v\n%s", err, rows.Bytes())
-	}
-	return did
+	return destinationtest.Copy(t, d, query, d, to)
 }
 
 func TestCopiesKeepTypesAndValues(t *testing.T) {
