@@ -21,8 +21,9 @@ type Watch struct {
 	timer  *time.Timer
 	limit  time.Duration
 
-	mu    sync.Mutex
-	ended bool // guarded by mu
+	mu      sync.Mutex
+	ended   bool // guarded by mu
+	resting bool // guarded by mu; it is this side's turn
 }
 
 // NewWatch begins to watch a transfer. Whoever calls it calls End.
@@ -37,10 +38,47 @@ func NewWatch(ctx context.Context, limit time.Duration) *Watch {
 func (w *Watch) Context() context.Context { return w.ctx }
 
 // Moved says that something has moved, or that it is the other side's turn from now on.
-func (w *Watch) Moved() { w.timer.Reset(w.limit) }
+func (w *Watch) Moved() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.moved()
+}
+
+func (w *Watch) moved() {
+	w.resting = false
+	w.timer.Reset(w.limit)
+}
+
+// Heard says that the network has moved something, which means nothing while it is this side's turn.
+func (w *Watch) Heard() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.resting && !w.ended {
+		w.timer.Reset(w.limit)
+	}
+}
 
 // Rest says that it is this side's turn, which may take its time.
-func (w *Watch) Rest() { w.timer.Stop() }
+func (w *Watch) Rest() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.resting = true
+	w.timer.Stop()
+}
+
+// Source is r as what a transfer sends: while it is read it is this side's turn.
+func (w *Watch) Source(r io.Reader) io.Reader { return &source{r, w} }
+
+type source struct {
+	r io.Reader
+	w *Watch
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	s.w.Rest()
+	defer s.w.Moved()
+	return s.r.Read(p)
+}
 
 // End ends the transfer. After it nobody reads from its Body any more.
 func (w *Watch) End() {
@@ -78,7 +116,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.w.ended {
 		return 0, errEnded
 	}
-	b.w.Moved()
+	b.w.moved()
 	return b.r.Read(p)
 }
 
