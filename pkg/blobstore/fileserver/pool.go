@@ -2,7 +2,6 @@ package fileserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -134,7 +133,7 @@ func within(w *transfer.Watch, line *Line, do func() error) error {
 	stop := context.AfterFunc(ctx, line.close)
 	err := do()
 	if !stop() {
-		return errors.Join(context.Cause(ctx), err)
+		return context.Cause(ctx)
 	}
 	return err
 }

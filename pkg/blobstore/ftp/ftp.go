@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"github.com/jlaffaye/ftp"
 
@@ -134,8 +135,15 @@ func (c secured) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements net.Conn.
+// lastWord is how long a server may take to end its side of a data connection.
+const lastWord = 10 * time.Second
+
+// Close implements net.Conn. It hears the server out: what lies unread when a connection is closed makes TCP reset it, and then
+// some servers lose the end of an upload. With TLS 1.3 there is always something, new sessions.
 func (c secured) Close() error {
-	_ = c.Conn.Close()
+	if c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(lastWord)) == nil {
+		_, _ = io.Copy(io.Discard, c.Conn) // whether all has come the server says by its reply
+	}
+	_ = c.Conn.Close() // likewise
 	return nil
 }
