@@ -31,7 +31,6 @@ type FileServer struct {
 	command func() *exec.Cmd // nil when it was not started here
 	cmd     *exec.Cmd
 	done    <-chan struct{} // closed when it has ended
-	log     *tail
 }
 
 // newFileServer gives a server that has yet to be started.
@@ -116,7 +115,7 @@ func (s *FileServer) put(t testing.TB, name, text string) (path string) {
 func (s *FileServer) Start(t testing.TB) {
 	t.Helper()
 	s.cmd = s.command()
-	s.done, s.log = startLogged(t, s.cmd, listens(s.Port))
+	s.done = start(t, s.cmd, listens(s.Port))
 	t.Cleanup(s.Crash)
 }
 
@@ -168,9 +167,6 @@ func descendants(pid int) []int {
 	}
 	return found[1:]
 }
-
-// Log is the end of what the server has printed.
-func (s *FileServer) Log() string { return s.log.String() }
 
 // Addr is the server's host and port.
 func (s *FileServer) Addr() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }

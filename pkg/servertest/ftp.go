@@ -15,6 +15,7 @@ import (
 	"os/user"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,6 +68,9 @@ func StartFTP(t testing.TB, secured string, lines ...string) *FTPServer {
 	if secured == "implicit" {
 		lines = append(lines, "TLSOptions UseImplicitSSL")
 	}
+	if !slices.Contains(lines, "AllowOverwrite off") {
+		lines = append(lines, "AllowOverwrite on")
+	}
 	s.proftpd(t, lines...)
 	s.Start(t)
 	return s
@@ -83,7 +87,7 @@ func (s *FileServer) proftpd(t testing.TB, lines ...string) {
 	s.User, s.Password = ftpUser, ftpPassword
 	users := s.put(t, "users", fmt.Sprintf("%s:%s:%s:%s::%s:/bin/false\n", ftpUser, ftpHash, u.Uid, u.Gid, s.Local))
 	conf := s.put(t, "proftpd.conf", strings.Join(append([]string{"ServerType standalone", "DefaultServer on", "DefaultAddress 127.0.0.1",
-		"Port " + strconv.Itoa(s.Port), "UseIPv6 off", "UseReverseDNS off", "User " + u.Username, "Group " + group.Name, "Umask 022", "AllowOverwrite on",
+		"Port " + strconv.Itoa(s.Port), "UseIPv6 off", "UseReverseDNS off", "User " + u.Username, "Group " + group.Name, "Umask 022",
 		"RequireValidShell off", "AuthOrder mod_auth_file.c", "AuthUserFile " + users, "PidFile " + filepath.Join(s.dir, "pid"),
 		"ScoreboardFile " + filepath.Join(s.dir, "score"), "SystemLog " + filepath.Join(s.dir, "log"), "DelayEngine off", "ControlsEngine off",
 		"WtmpLog off", "TransferLog none"}, lines...), "\n")+"\n")

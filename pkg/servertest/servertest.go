@@ -76,13 +76,6 @@ func freePort(t testing.TB) int {
 // it returns is closed when the server has ended.
 func start(t testing.TB, cmd *exec.Cmd, ready func(context.Context) error) <-chan struct{} {
 	t.Helper()
-	done, _ := startLogged(t, cmd, ready)
-	return done
-}
-
-// startLogged gives the end of what the server prints, too.
-func startLogged(t testing.TB, cmd *exec.Cmd, ready func(context.Context) error) (<-chan struct{}, *tail) {
-	t.Helper()
 	log := &tail{}
 	cmd.Stdout, cmd.Stderr = log, log
 	apart(cmd)
@@ -107,7 +100,7 @@ func startLogged(t testing.TB, cmd *exec.Cmd, ready func(context.Context) error)
 	for {
 		err := ready(ctx)
 		if err == nil {
-			return done, log
+			return done
 		}
 		select {
 		case <-tick.C:

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -45,7 +47,7 @@ func StartSFTP(t testing.TB) *SFTPServer {
 	conf := s.put(t, "sshd.conf", strings.Join([]string{
 		"Port " + strconv.Itoa(s.Port), "ListenAddress 127.0.0.1", "HostKey " + filepath.Join(s.dir, "host.key"), "PidFile none", "UsePAM no",
 		"StrictModes no", "PasswordAuthentication no", "AuthorizedKeysFile " + s.put(t, "authorized", public),
-		"Subsystem sftp internal-sftp -l DEBUG1", "LogLevel DEBUG1", ""}, "\n"))
+		"Subsystem sftp internal-sftp", ""}, "\n"))
 	s.runs(t, sshd, "-D", "-e", "-f", conf)
 	s.Start(t)
 	return s
@@ -60,6 +62,14 @@ func StartOtherSFTP(t testing.TB, lines ...string) *SFTPServer {
 		"SFTPAuthMethods password"}, lines...)...)
 	s.Start(t)
 	return s
+}
+
+// SFTPProgram gives OpenSSH's program that speaks SFTP, without SSH, and what it says that it does.
+func SFTPProgram(t testing.TB) (*exec.Cmd, fmt.Stringer) {
+	t.Helper()
+	cmd, log := exec.Command(program(t, "/usr/lib/openssh/sftp-server"), "-e", "-l", "DEBUG1"), &tail{}
+	cmd.Stderr = log
+	return cmd, log
 }
 
 // newSFTP gives a server that has a host key.

@@ -35,7 +35,7 @@ func (s Settings) Check() []error {
 		errs = append(errs, fmt.Errorf("port: %d is not a port", s.Port))
 	}
 	if s.User == "" || hasControl(s.User) {
-		errs = append(errs, errors.New("user: must be given"))
+		errs = append(errs, errors.New("user: must be given, on one line"))
 	}
 	// '*', '?', '[', '{' and '~' mean something to servers when they list a folder.
 	if len(s.Directory) > maxDirectory || strings.ContainsAny(s.Directory, "*?[]{}~\\\"") || hasControl(s.Directory) {

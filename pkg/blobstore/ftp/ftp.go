@@ -101,9 +101,17 @@ func (d *dialer) explain(err error) error {
 		return fmt.Errorf("user: %q is refused with this password: %w", d.cfg.User, err)
 	case code == ftp.StatusBadCommand || code == ftp.StatusNotImplemented || code == ftp.StatusNotImplementedParameter:
 		return fmt.Errorf("tls: the server does not know it: %w", err)
+	case d.tls == nil && code == 0 && !cut(err): // of the user's name, before the password: the library does not tell the code
+		return fmt.Errorf("tls: the server refuses to go on without it: %w", err)
 	default:
 		return err
 	}
+}
+
+// cut reports whether err is of the network.
+func cut(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF)
 }
 
 // network is the connections of a login: one for commands, then one for each transfer.

@@ -1,10 +1,14 @@
 package ftp
 
 import (
+	"errors"
+	"io"
 	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/scratchdata/scratchdata/pkg/blobstore"
 	"github.com/scratchdata/scratchdata/pkg/blobstore/fileserver/fileservertest"
 	"github.com/scratchdata/scratchdata/pkg/secret"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
@@ -45,10 +49,54 @@ func TestStore(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	s := servertest.FTP(t)
-	fileservertest.RunFaults(t, func(t *testing.T) fileservertest.Place { return place(t, s) })
+	fresh := func(t *testing.T) fileservertest.Place { return place(t, s) }
+	fileservertest.RunNetwork(t, fresh)
+	fileservertest.RunFolder(t, fresh)
 }
 
 func TestTheServerRestarts(t *testing.T) {
 	s := servertest.StartFTP(t, "explicit")
 	fileservertest.RunRestart(t, place(t, s), s)
+}
+
+// Without TLS the end of a connection looks as the end of a file does.
+func TestWithoutTLS(t *testing.T) {
+	s := servertest.StartFTP(t, tlsNone)
+	fileservertest.RunNetwork(t, func(t *testing.T) fileservertest.Place { return place(t, s) })
+}
+
+func TestImplicitTLS(t *testing.T) {
+	s := servertest.StartFTP(t, tlsImplicit)
+	replaces(t, place(t, s).Open(t))
+}
+
+// Old servers tell what is in a folder for people, and know nothing of single files but their size.
+func TestAServerWithoutFacts(t *testing.T) {
+	s := servertest.StartFTP(t, tlsNone, "FactsAdvertise off")
+	fresh := func(t *testing.T) fileservertest.Place { return place(t, s) }
+	fileservertest.RunSuite(t, fresh)
+	fileservertest.RunFolder(t, fresh)
+}
+
+func TestAServerThatDoesNotReplace(t *testing.T) {
+	s := servertest.StartFTP(t, tlsNone, "AllowOverwrite off")
+	replaces(t, place(t, s).Open(t))
+}
+
+// replaces replaces a blob.
+func replaces(t *testing.T, s blobstore.Store) {
+	t.Helper()
+	for _, blob := range []string{"the first, which is longer", "the second"} {
+		if err := s.Put(t.Context(), "1/a", strings.NewReader(blob)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Get(t.Context(), "1/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		if err := errors.Join(err, r.Close()); err != nil || string(got) != blob {
+			t.Errorf("got %q and %v, want %q", got, err, blob)
+		}
+	}
 }

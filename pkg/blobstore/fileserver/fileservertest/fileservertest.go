@@ -54,27 +54,40 @@ func RunSuite(t *testing.T, fresh func(t *testing.T) Place) {
 	})
 }
 
-// RunFaults tests what stores do when the network or the server fails them.
-func RunFaults(t *testing.T, fresh func(t *testing.T) Place) {
-	for _, tt := range []struct {
-		name  string
-		check func(t *testing.T, p Place)
-	}{
+// check is a test of one promise.
+type check struct {
+	name string
+	do   func(t *testing.T, p Place)
+}
+
+func run(t *testing.T, fresh func(t *testing.T) Place, checks []check) {
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) { c.do(t, fresh(t)) })
+	}
+}
+
+// RunNetwork tests what stores do when the network fails them.
+func RunNetwork(t *testing.T, fresh func(t *testing.T) Place) {
+	run(t, fresh, []check{
 		{"a connection that is cut about a call", checkCutCalls},
 		{"an upload that is cut", checkCutUpload},
 		{"a download that is cut", checkCutDownload},
 		{"a silent network", checkSilence},
 		{"more calls than connections", checkFewConnections},
+		{"a closed store has no connections", checkClosed},
+	})
+}
+
+// RunFolder tests what stores do with what else may be in their folder, and happen to it.
+func RunFolder(t *testing.T, fresh func(t *testing.T) Place) {
+	run(t, fresh, []check{
 		{"nothing is left behind", checkNothingLeft},
 		{"what others have left is removed when it is old", checkLeftOvers},
 		{"a store whose folder is gone has not lost its blobs", checkFolderGone},
 		{"a blob that is denied is not absent", checkDenied},
 		{"a large blob goes in bounded memory", checkLarge},
-		{"a closed store has no connections", checkClosed},
 		{"a folder that is missing or cannot be written to", checkOpen},
-	} {
-		t.Run(tt.name, func(t *testing.T) { tt.check(t, fresh(t)) })
-	}
+	})
 }
 
 func put(t *testing.T, s blobstore.Store, key, blob string) {

@@ -171,25 +171,34 @@ func checkSilence(t *testing.T, p Place) {
 		"delete": func(ctx context.Context) error { return far.Delete(ctx, "1/b") },
 	}
 	n.Hold()
-	for name, call := range calls {
+	atOnce(calls, func(name string, call func(context.Context) error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
 		if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: got %v, want the deadline exceeded", name, err)
 		}
-		cancel()
-	}
+	})
 	calls["the rest of a download"] = func(context.Context) error {
 		_, err := io.Copy(io.Discard, begun)
 		return errors.Join(err, begun.Close())
 	}
-	for name, call := range calls {
+	atOnce(calls, func(name string, call func(context.Context) error) {
 		if err := call(t.Context()); !errors.Is(err, transfer.ErrStalled) || errors.Is(err, context.Canceled) || !fault.Retryable(err) {
 			t.Errorf("%s: got %v, want that nothing has moved", name, err)
 		}
-	}
+	})
 	n.Release()
 	wantBlob(t, direct, "1/b", "")
 	blobstoretest.WantPattern(t, far, "1/a", size)
+}
+
+// atOnce calls check for each of the calls, which take their time.
+func atOnce(calls map[string]func(context.Context) error, check func(name string, call func(context.Context) error)) {
+	var all sync.WaitGroup
+	for name, call := range calls {
+		all.Go(func() { check(name, call) })
+	}
+	all.Wait()
 }
 
 func checkFewConnections(t *testing.T, p Place) {
