@@ -25,12 +25,13 @@ var floors = map[string]int{
 
 	"pkg/config": 2, "pkg/flatten": 2, "pkg/ndjson": 2, "pkg/result": 2,
 
-	"pkg/blobstore": 3, "pkg/control": 3, "pkg/destination": 3, "pkg/postgrest": 3, "pkg/queue": 3,
+	"pkg/blobstore": 3, "pkg/blobstore/transfer": 3, "pkg/control": 3, "pkg/destination": 3, "pkg/postgrest": 3, "pkg/queue": 3,
 
-	"pkg/blobstore/blobstoretest": 4, "pkg/blobstore/transfer": 4, "pkg/control/controltest": 4, "pkg/control/idlist": 4,
+	"pkg/blobstore/blobstoretest": 4, "pkg/blobstore/fileserver": 4, "pkg/control/controltest": 4, "pkg/control/idlist": 4,
 	"pkg/destination/destinationtest": 4, "pkg/queue/polling": 4, "pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
 
-	"pkg/blobstore/gcs": 5, "pkg/blobstore/local": 5, "pkg/blobstore/memory": 5, "pkg/blobstore/s3": 5,
+	"pkg/blobstore/fileserver/fileservertest": 5, "pkg/blobstore/ftp": 5, "pkg/blobstore/gcs": 5, "pkg/blobstore/local": 5,
+	"pkg/blobstore/memory": 5, "pkg/blobstore/s3": 5, "pkg/blobstore/sftp": 5,
 	"pkg/control/postgres": 5, "pkg/control/sqlite": 5, "pkg/destination/clickhouse": 5, "pkg/destination/duckdb": 5,
 	"pkg/destination/ingestonly": 5, "pkg/queue/local": 5, "pkg/queue/memory": 5, "pkg/queue/postgres": 5,
 	"pkg/queue/rabbitmq": 5, "pkg/queue/redis": 5, "pkg/queue/spill": 5, "pkg/queue/sqs": 5,
@@ -65,6 +66,9 @@ var homes = map[string][]string{
 	"github.com/ClickHouse/": {"pkg/destination/clickhouse"},
 	"modernc.org/sqlite":     {"pkg/sqlitedb"},
 
+	"github.com/jlaffaye/":   {"pkg/servertest", "pkg/blobstore/ftp"},
+	"github.com/pkg/sftp":    {"pkg/servertest", "pkg/blobstore/sftp"},
+	"golang.org/x/crypto/":   {"pkg/servertest", "pkg/blobstore/sftp"},
 	"github.com/jackc/":      {"pkg/servertest", "pkg/queue/postgres", "pkg/control/postgres"},
 	"maragu.dev/goqite":      {"pkg/queue/local"},
 	"github.com/alecthomas/": {"pkg/cli"},

@@ -5,10 +5,12 @@ import (
 	"path/filepath"
 
 	"github.com/scratchdata/scratchdata/pkg/blobstore"
+	"github.com/scratchdata/scratchdata/pkg/blobstore/ftp"
 	"github.com/scratchdata/scratchdata/pkg/blobstore/gcs"
 	bloblocal "github.com/scratchdata/scratchdata/pkg/blobstore/local"
 	blobmemory "github.com/scratchdata/scratchdata/pkg/blobstore/memory"
 	"github.com/scratchdata/scratchdata/pkg/blobstore/s3"
+	"github.com/scratchdata/scratchdata/pkg/blobstore/sftp"
 	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/control/postgres"
 	"github.com/scratchdata/scratchdata/pkg/control/sqlite"
@@ -55,6 +57,7 @@ func List(dataDir string) Drivers {
 			"clickhouse": registry.Typed(clickhouse.DefaultConfig, clickhouse.Open),
 		},
 		BlobStores: registry.Drivers[blobstore.Store]{
+			"ftp": registry.Typed(ftp.DefaultConfig, ftp.Open),
 			"gcs": registry.Typed(gcs.DefaultConfig, gcs.Open),
 			"local": registry.Typed(func() bloblocal.Config {
 				c := bloblocal.DefaultConfig()
@@ -63,6 +66,7 @@ func List(dataDir string) Drivers {
 			}, bloblocal.Open),
 			Memory: registry.Typed(blobmemory.DefaultConfig, blobmemory.Open),
 			"s3":   registry.Typed(s3.DefaultConfig, s3.Open),
+			"sftp": registry.Typed(sftp.DefaultConfig, sftp.Open),
 		},
 		Queues: registry.Drivers[queue.Queue]{
 			"local": registry.Typed(func() queuelocal.Config {

@@ -51,9 +51,13 @@ func TestCheck(t *testing.T) {
 			"line 3: database.settings.dsn: must not be empty: it is like postgres://user:password@host:5432/database",
 			"line 4: database.settings.max_open_conns: 0 is less than 1",
 		}},
+		{"a server of files", "blob_store: {type: sftp, settings: {host: h, user: u, password: p, insecure_host_key: true}}", nil, nil},
+		{"another server of files", "blob_store:\n  type: ftp\n  settings:\n    host: h\n    user: u\n    tls: maybe\n", nil, []string{
+			`line 6: blob_store.settings.tls: "maybe" is none of explicit, implicit and none`,
+		}},
 		{"unknown types name the known", "queue: {type: kafka}\nblob_store:\n  type: s4\ncache: {type: redi}\nvault: {type: box}\ndatabase: {type: oracle}\n" + dest + "type: mysql}", nil, []string{
 			`line 1: queue.type: "kafka" is not known: it is one of local, memory, postgres, rabbitmq, redis, sqs`,
-			`line 3: blob_store.type: "s4" is not known: it is one of gcs, local, memory, s3`,
+			`line 3: blob_store.type: "s4" is not known: it is one of ftp, gcs, local, memory, s3, sftp`,
 			`line 4: cache.type: "redi" is not known: it is one of memory`,
 			`line 5: vault.type: "box" is not known: it is one of memory`,
 			`line 6: database.type: "oracle" is not known: it is one of postgres, sqlite`,
