@@ -43,12 +43,6 @@ func newQueue(t *testing.T, kind string) section {
 	return queues[kind](t)
 }
 
-// queueSection gives the YAML of a new queue.
-func queueSection(t *testing.T, kind string) string {
-	t.Helper()
-	return newQueue(t, kind).yaml
-}
-
 // secret is how passwords and keys are written in sections.
 var secret = regexp.MustCompile(`secret_access_key: "([^"]+)"|//[^/@"]*(:[^/@":]+@)`)
 

@@ -27,12 +27,6 @@ func newStore(t *testing.T, kind string) section {
 	return stores[kind](t)
 }
 
-// storeSection gives the YAML of a new store.
-func storeSection(t *testing.T, kind string) string {
-	t.Helper()
-	return newStore(t, kind).yaml
-}
-
 func localStore(t *testing.T) section {
 	dir := filepath.Join(t.TempDir(), "blobs")
 	return section{fmt.Sprintf("blob_store: {type: local, settings: {dir: %q}}\n", dir), func(t *testing.T) int {
