@@ -24,6 +24,7 @@ type Config struct {
 	Events  int      // how many nested events of about 150 bytes the bulk figures use
 	Rounds  int      // how often each pair is measured
 	Only    []string // names of the figures to measure; empty means all
+	Configs []string // configuration files whose queues and blob stores are measured against the local ones
 
 	// ClickHouse is the server that its figures are measured with, as clickhouse://user:password@host:9000?http_port=8123. Without
 	// one they are left out.
@@ -86,6 +87,7 @@ var suite = []struct {
 	{"visible", (*bench).visible},
 	{"memory", (*bench).memory},
 	{"clickhouse", (*bench).clickHouse},
+	{"pairs", (*bench).pairs},
 }
 
 // Run measures and prints the table to out. It returns an error when a bar was missed.
@@ -127,6 +129,11 @@ func (b *bench) print(figures []figure) error {
 
 // server starts the program in a folder of its own; stop ends it and removes the folder.
 func (b *bench) server(ctx context.Context, name string) (srv *rig.Server, stop func() error, err error) {
+	return b.serverWith(ctx, name, "")
+}
+
+// serverWith is server with a configuration file, or with the default configuration, and more in its environment.
+func (b *bench) serverWith(ctx context.Context, name, config string, env ...string) (srv *rig.Server, stop func() error, err error) {
 	dir := filepath.Join(b.cfg.Dir, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, err
@@ -134,6 +141,7 @@ func (b *bench) server(ctx context.Context, name string) (srv *rig.Server, stop 
 	if srv, err = rig.New(b.cfg.Program, dir); err != nil {
 		return nil, nil, err
 	}
+	srv.Config, srv.Env = config, env
 	if err := srv.Start(ctx); err != nil {
 		return nil, nil, err
 	}

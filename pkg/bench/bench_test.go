@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/scratchdata/scratchdata/pkg/rig"
 )
 
 func TestFigureBar(t *testing.T) {
@@ -44,7 +46,7 @@ func TestPrintFailsOnAMissedBar(t *testing.T) {
 func TestEventsAreValidAndOfTheirSize(t *testing.T) {
 	total := 0
 	for i := range 1000 {
-		line := appendEvent(nil, i*4000)
+		line := rig.AppendEvent(nil, i*4000)
 		total += len(line)
 		if !json.Valid(line) {
 			t.Fatalf("event %d is not JSON: %s", i, line)
@@ -59,7 +61,7 @@ func TestBodiesAreWholeLines(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lines")
 	var want bytes.Buffer
 	for i := range 500 {
-		want.Write(appendEvent(nil, i))
+		want.Write(rig.AppendEvent(nil, i))
 	}
 	if err := os.WriteFile(path, want.Bytes(), 0o600); err != nil {
 		t.Fatal(err)

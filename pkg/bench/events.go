@@ -6,32 +6,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/scratchdata/scratchdata/pkg/rig"
 )
 
 // bodySize is how large the bodies of the bulk figures are.
 const bodySize = 8 << 20
 
-// appendEvent appends the nested event number i as one line of about 150 bytes.
-func appendEvent(b []byte, i int) []byte {
-	names := [...]string{"Ann Lee", "Bob Stone", "Charlie Parker", "Dorothy Vaughan", "Eve", "Frank Zappa", "Grace Hopper"}
-	plans := [...]string{"pro", "free", "team"}
-	types := [...]string{"click", "view", "purchase"}
-	return fmt.Appendf(b, `{"id":%d,"ts":"2026-%02d-%02dT%02d:%02d:%02dZ","user":{"id":%d,"name":"%s","plan":"%s"},"type":"%s","value":%.2f,"ok":%t,"tags":["t%d"]}`+"\n",
-		i, i%12+1, i%28+1, i%24, i%60, i*7%60, i*7919%1000003, names[i%7], plans[i%3], types[i*31%3], float64(i*31%100000)/7, i&1 == 1, i%50)
-}
-
-// appendClash appends event number i with a value that a column of numbers cannot hold.
-func appendClash(b []byte, i int) []byte {
-	from := len(b)
-	b = appendEvent(b, i)
-	at := from + bytes.Index(b[from:], []byte(`"value":`)) + len(`"value":`)
-	end := at + bytes.IndexByte(b[at:], ',')
-	return append(append(b[:at:at], `"n/a"`...), b[end:]...)
-}
-
 // writeEvents writes n events to a file and gives its path and size.
 func (b *bench) writeEvents(n int) (path string, size int64, err error) {
-	return b.write("events", n, appendEvent)
+	return b.write("events", n, rig.AppendEvent)
 }
 
 // write writes n lines of appendLine to a file and gives its path and size.

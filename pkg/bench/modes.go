@@ -55,7 +55,7 @@ func (b *bench) clashes(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	clashing, _, err := b.write("clashes", rows, appendClash)
+	clashing, _, err := b.write("clashes", rows, rig.AppendClash)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (b *bench) clashes(ctx context.Context) ([]figure, error) {
 			path string
 			to   *[]float64
 		}{{clean, &fast}, {clashing, &slow}} {
-			first := string(appendEvent(nil, 0)) // which makes the columns
+			first := string(rig.AppendEvent(nil, 0)) // which makes the columns
 			_, l, err := b.insertAndLoad(ctx, fmt.Sprintf("clash-%d", round), first, "/api/data/insert/bulk", of.path,
 				"select count(*) from bulk", int64(rows)+1)
 			if err != nil {

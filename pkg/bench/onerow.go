@@ -117,7 +117,7 @@ func hammerOne(ctx context.Context, addr string, id int, end time.Time, done *at
 	r := textproto.NewReader(bufio.NewReader(conn))
 	var req, body []byte
 	for n := 0; time.Now().Before(end); n++ {
-		body = appendEvent(body[:0], id*1_000_000+n)
+		body = rig.AppendEvent(body[:0], id*1_000_000+n)
 		req = fmt.Appendf(req[:0], "POST /api/data/insert/one HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n", addr, rig.Key, len(body))
 		if _, err := conn.Write(append(req, body...)); err != nil {
 			return err

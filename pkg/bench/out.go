@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -85,29 +84,9 @@ const outSQL = "select id, name, score, ts, ok, note, big from wide"
 // download reads the whole answer in a format and gives the seconds it took.
 func download(ctx context.Context, srv *rig.Server, sql, format string) (float64, error) {
 	start := time.Now()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, srv.URL+"/api/data/query?format="+format, strings.NewReader(sql))
-	if err != nil {
-		return 0, err
-	}
-	req.Header.Set("Authorization", "Bearer "+rig.Key)
-	resp, err := srv.HTTP.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end below
-	if _, err := io.CopyBuffer(discard{}, resp.Body, make([]byte, 1<<20)); err != nil {
-		return 0, err
-	}
-	if got := resp.Trailer.Get("X-Scratch-Status"); got != "complete" {
-		return 0, fmt.Errorf("the answer was cut (status %q)", got)
-	}
-	return seconds(start), nil
+	err := srv.Read(ctx, sql, format)
+	return seconds(start), err
 }
-
-// discard is io.Discard without its ReadFrom, whose buffer is small.
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // selectOne measures `select 1` over a kept connection.
 func (b *bench) selectOne(ctx context.Context) ([]figure, error) {

@@ -17,8 +17,9 @@ type benchCommand struct {
 type benchTable struct {
 	Events     int      `default:"4000000" help:"How many events the bulk figures use."`
 	Rounds     int      `default:"3" help:"How often each pair is measured; the medians count."`
-	Only       []string `help:"Only these figures: one-row, bulk, modes, clashes, out, select-1, clients, visible, memory, clickhouse."`
+	Only       []string `help:"Only these figures: one-row, bulk, modes, clashes, out, select-1, clients, visible, memory, pairs, clickhouse."`
 	ClickHouse string   `name:"clickhouse" placeholder:"URL" help:"The server for the figures of ClickHouse, clickhouse://user:password@host:9000?http_port=8123. Without one they are left out."`
+	Config     []string `type:"existingfile" help:"Configurations whose queues and blob stores are measured, as pairs, against the local ones."`
 	Dir        string   `type:"path" help:"A folder with room for ten times the events. Without it one is made and removed."`
 }
 
@@ -32,7 +33,7 @@ func (c *benchTable) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	cfg := bench.Config{Program: program, Dir: dir, Events: c.Events, Rounds: c.Rounds, Only: c.Only, ClickHouse: c.ClickHouse}
+	cfg := bench.Config{Program: program, Dir: dir, Events: c.Events, Rounds: c.Rounds, Only: c.Only, Configs: c.Config, ClickHouse: c.ClickHouse}
 	return errors.Join(bench.Run(ctx, cfg, e.stdout), done())
 }
 

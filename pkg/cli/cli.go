@@ -32,6 +32,7 @@ type commands struct {
 	Rescue  rescueCommand  `cmd:"" help:"The values of a table that their columns could not hold: list, and put back."`
 	Health  healthCommand  `cmd:"" help:"Ask the running server whether it is well."`
 	Torture tortureCommand `cmd:"" help:"Kill this program under load, again and again, and account for every row."`
+	Soak    soakCommand    `cmd:"" help:"Load this program for long, and tell whether its memory grows."`
 	Bench   benchCommand   `cmd:"" help:"Measure this program against the engine alone."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -138,21 +138,6 @@ func (s *Server) LogTail() string {
 	return string(b[max(0, len(b)-most):])
 }
 
-// PeakRSS gives the most memory that the process has had, in bytes. It needs Linux's /proc.
-func (s *Server) PeakRSS() (int64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kb << 10, err
-		}
-	}
-	return 0, errors.New("the process has no VmHWM")
-}
-
 // Post sends body to path and gives the answer's status and its first 64 KiB.
 func (s *Server) Post(ctx context.Context, c *http.Client, path string, body io.Reader) (int, string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+path, body)
@@ -186,25 +171,31 @@ func (s *Server) PostOnce(ctx context.Context, c *http.Client, path, key string,
 	return resp.StatusCode, resp.Header.Get("Idempotent-Replayed") == "true", err
 }
 
-// Metric gives the value of the metric name, which has no labels.
-func (s *Server) Metric(ctx context.Context, name string) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/metrics", nil)
+// Read asks sql and reads the whole answer in a format. It fails when the answer was cut.
+func (s *Server) Read(ctx context.Context, sql, format string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/api/data/query?format="+format, strings.NewReader(sql))
 	if err != nil {
-		return 0, err
+		return err
 	}
+	req.Header.Set("Authorization", "Bearer "+Key)
 	resp, err := s.HTTP.Do(req)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end below
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-			return strconv.ParseFloat(value, 64)
-		}
+	if _, err := io.CopyBuffer(discard{}, resp.Body, make([]byte, 1<<20)); err != nil {
+		return err
 	}
-	return 0, errors.Join(fmt.Errorf("the server has no metric %s", name), lines.Err())
+	if got := resp.Trailer.Get("X-Scratch-Status"); got != "complete" {
+		return fmt.Errorf("query: the answer was cut (status %d, %q)", resp.StatusCode, got)
+	}
+	return nil
 }
+
+// discard is io.Discard without its ReadFrom, whose buffer is small.
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // Lines asks sql and gives each line of the CSV answer, without the header, to each. It fails when the answer was cut.
 func (s *Server) Lines(ctx context.Context, sql string, each func(line []byte) error) error {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/rig"
 )
@@ -58,28 +57,6 @@ func orphansOf(table int) string {
 		(select id, 1 as a, 0 as b from torture_%[1]d where coalesce(id, '') <> '' union all
 		select torture_%[1]d_id as id, 0 as a, 1 as b from note where coalesce(torture_%[1]d_id, '') <> '') both_tables
 		group by id) documents where in_table <> 1 or in_notes <> 1`, table)
-}
-
-// drain waits until the server says that no row is left on its way.
-func drain(ctx context.Context, srv *rig.Server) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		age, err := srv.Metric(ctx, "scratchdata_oldest_unloaded_seconds")
-		if err != nil {
-			return err
-		}
-		if age == 0 {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("rows on their way for %.0f s: %w", age, ctx.Err())
-		}
-	}
 }
 
 func union(cols string) string {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/rig"
 )
@@ -135,8 +136,10 @@ func (f *fleet) kill() error {
 
 // drain waits until every process says that no row is left on its way.
 func (f *fleet) drain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
+	defer cancel()
 	for _, s := range f.all() {
-		if err := drain(ctx, s); err != nil {
+		if err := s.AwaitDrained(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}

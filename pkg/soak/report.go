@@ -1,0 +1,111 @@
+package soak
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// Bounds is what a server may take.
+type Bounds struct {
+	Base      int64   // RSS in bytes, and
+	PerWorker int64   // for each worker
+	Data      float64 // how many times as much it may have had after twice the data
+	Growth    float64 // by what part the memory may grow in the second half of the steady load
+}
+
+// DefaultBounds returns those of the default configuration, which docs/OPERATIONS.md promises.
+func DefaultBounds() Bounds {
+	return Bounds{Base: 640 << 20, PerWorker: 32 << 20, Data: 1.25, Growth: 0.1}
+}
+
+// Server is what was seen of one.
+type Server struct {
+	Workers              int
+	Peak                 int64 // RSS after the first rows, in bytes
+	PeakOfTwice          int64 // after as many again; 0 when there were none
+	Samples              []Sample
+	SteadyFrom, SteadyTo time.Duration // the steady load; zero when there was none
+	Left                 []string      // what was still there after the steady load and not before
+}
+
+// Report is the outcome.
+type Report struct {
+	Bounds  Bounds
+	Servers []Server // the last one had the steady load
+}
+
+const mib = 1 << 20
+
+// steady gives the samples of the steady load.
+func (s Server) steady() (steady []Sample) {
+	for _, sample := range s.Samples {
+		if sample.At >= s.SteadyFrom && sample.At <= s.SteadyTo {
+			steady = append(steady, sample)
+		}
+	}
+	return steady
+}
+
+// least is how many samples the trend must be made of.
+const least = 20
+
+// Problems says each promise that was broken, or could not be looked at.
+func (r Report) Problems() (found []string) {
+	for _, s := range r.Servers {
+		if limit := r.Bounds.Base + r.Bounds.PerWorker*int64(s.Workers); max(s.Peak, s.PeakOfTwice) > limit {
+			found = append(found, fmt.Sprintf("%d workers took %d MiB, and may take %d MiB", s.Workers, max(s.Peak, s.PeakOfTwice)/mib, limit/mib))
+		}
+	}
+	if len(r.Servers) == 0 {
+		return []string{"no server was loaded"}
+	}
+	s := r.Servers[len(r.Servers)-1]
+	if times := float64(s.PeakOfTwice) / float64(s.Peak); times > r.Bounds.Data {
+		found = append(found, fmt.Sprintf("twice the data took %.2f times the memory, and may take %.2f", times, r.Bounds.Data))
+	}
+	steady := s.steady()
+	if len(steady) < least {
+		return append(found, fmt.Sprintf("%d samples of the steady load are too few: let it last longer", len(steady)))
+	}
+	for _, v := range values {
+		t := trendOf(steady, v.of)
+		if grown := t.grown(); grown > r.Bounds.Growth {
+			found = append(found, fmt.Sprintf("%s grew by %.0f %% in %v, and may grow by %.0f %%", v.name, grown*100, t.Over.Round(time.Second), r.Bounds.Growth*100))
+		}
+	}
+	for _, l := range s.Left {
+		found = append(found, "after the load: "+l)
+	}
+	return found
+}
+
+// values are those that must not grow.
+var values = [...]struct {
+	name, unit string
+	per        float64
+	of         func(Sample) float64
+}{
+	{"RSS", "MiB", mib, func(s Sample) float64 { return float64(s.RSS) }},
+	{"goroutines", "", 1, func(s Sample) float64 { return float64(s.Goroutines) }},
+	{"descriptors", "", 1, func(s Sample) float64 { return float64(s.Descriptors) }},
+}
+
+// Print writes what was seen.
+func (r Report) Print(out io.Writer) {
+	for _, s := range r.Servers {
+		fmt.Fprintf(out, "%d workers: peak RSS %d MiB", s.Workers, s.Peak/mib)
+		if s.PeakOfTwice > 0 {
+			fmt.Fprintf(out, ", of twice the data %d MiB (%.2f times)", s.PeakOfTwice/mib, float64(s.PeakOfTwice)/float64(s.Peak))
+		}
+		fmt.Fprintln(out)
+		if s.SteadyTo == 0 {
+			continue
+		}
+		for _, v := range values {
+			t := trendOf(s.steady(), v.of)
+			fmt.Fprintf(out, "steady %s: median %.0f %s, %+.1f %s an hour, %+.1f %% in %v\n", v.name, t.Median/v.per, v.unit, t.PerHour/v.per, v.unit,
+				t.grown()*100, t.Over.Round(time.Second))
+		}
+	}
+}
