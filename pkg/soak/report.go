@@ -68,14 +68,20 @@ func (r Report) Problems() (found []string) {
 	if len(steady) < least {
 		return append(found, fmt.Sprintf("%d samples of the steady load are too few: let it last longer", len(steady)))
 	}
-	for _, v := range values {
-		t := trendOf(steady, v.of)
-		if grown := t.grown(); grown > r.Bounds.Growth {
-			found = append(found, fmt.Sprintf("%s grew by %.0f %% in %v, and may grow by %.0f %%", v.name, grown*100, t.Over.Round(time.Second), r.Bounds.Growth*100))
-		}
-	}
+	found = append(found, r.Bounds.growing(s)...)
 	for _, l := range s.Left {
 		found = append(found, "after the load: "+l)
+	}
+	return found
+}
+
+// growing says what has grown too much in the steady load.
+func (b Bounds) growing(s Server) (found []string) {
+	for _, v := range values {
+		t := trendOf(s.steady(), v.of)
+		if grown := t.grown(); grown > b.Growth {
+			found = append(found, fmt.Sprintf("%s grew by %.0f %% in %v, and may grow by %.0f %%", v.name, grown*100, t.Over.Round(time.Second), b.Growth*100))
+		}
 	}
 	return found
 }

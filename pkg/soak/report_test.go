@@ -53,12 +53,12 @@ func TestProblems(t *testing.T) {
 
 func TestPrint(t *testing.T) {
 	short := Server{Workers: 1, Peak: 300 * mib}
-	long := series(flat)
+	long := series(func(s float64) float64 { return 345 + s })
 	long.Workers = 4
 	var out bytes.Buffer
 	Report{Servers: []Server{short, long}}.Print(&out)
 	for _, want := range []string{"1 workers: peak RSS 300 MiB\n", "4 workers: peak RSS 400 MiB, of twice the data 410 MiB (1.02 times)\n",
-		"steady RSS: median 400 MiB, +0.0 MiB an hour, +0.0 % in 30s\n"} {
+		"steady RSS: median 400 MiB, +3600.0 MiB an hour, +7.5 % in 30s\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in %q", want, out.String())
 		}

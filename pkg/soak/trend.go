@@ -12,21 +12,27 @@ type Trend struct {
 	Over    time.Duration // which it was seen for
 }
 
-// trendOf draws a line through the second half of samples, as the first is warm-up. Its slope is the median of the slopes
-// between any two of them (Theil and Sen), which peaks do not change.
+// trendOf draws the line of least squares through the second half of samples, as the first is warm-up. (The median of the slopes
+// between samples would not do: memory rises slowly and falls at once, so most of those slopes are positive where nothing grows.)
 func trendOf(samples []Sample, value func(Sample) float64) Trend {
 	samples = samples[len(samples)/2:]
 	if len(samples) < 2 {
 		return Trend{}
 	}
-	values, slopes := make([]float64, len(samples)), make([]float64, 0, len(samples)*(len(samples)-1)/2)
+	values := make([]float64, len(samples))
+	var meanAt, meanValue float64
 	for i, s := range samples {
 		values[i] = value(s)
-		for _, before := range samples[:i] {
-			slopes = append(slopes, (value(s)-value(before))/(s.At-before.At).Hours())
-		}
+		meanAt += s.At.Hours() / float64(len(samples))
+		meanValue += values[i] / float64(len(samples))
 	}
-	return Trend{Median: median(values), PerHour: median(slopes), Over: samples[len(samples)-1].At - samples[0].At}
+	var above, below float64
+	for i, s := range samples {
+		at := s.At.Hours() - meanAt
+		above += at * (values[i] - meanValue)
+		below += at * at
+	}
+	return Trend{Median: median(values), PerHour: above / below, Over: samples[len(samples)-1].At - samples[0].At}
 }
 
 // grown is what it grew by while it was seen, as a part of the median.
