@@ -5,6 +5,7 @@ BUILD := CGO_ENABLED=1 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(V
 TORTURE ?= 10m
 CONFIG ?=
 QUEUE ?= redis
+SOAK ?= 1m
 EVENTS ?= 4000000
 FUZZTIME ?= 30s
 
@@ -38,6 +39,10 @@ bench: build ## Print the bench table (minutes, about 10 GB of disk); EVENTS=n f
 bench-go: ## Run the benchmarks that live beside the code
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
 
+.PHONY: bench-pairs
+bench-pairs: ## Print what each queue and blob store that is installed costs against the local ones (minutes)
+	SCRATCH_TEST_EVENTS=$(EVENTS) $(GO) test -count=1 -run '^$$' -bench Pairs -benchtime 1x -timeout 4h ./pkg/endtoend
+
 .PHONY: torture
 torture: build ## Kill the server under load for TORTURE (10m) and account for every row; CONFIG=f.yaml: five nodes that share it
 	./scratchdata torture --duration $(TORTURE) $(if $(CONFIG),--config $(CONFIG))
@@ -45,6 +50,14 @@ torture: build ## Kill the server under load for TORTURE (10m) and account for e
 .PHONY: torture-nodes
 torture-nodes: ## The same with five nodes, and with the servers between them, which it starts; QUEUE=redis|rabbitmq|postgres|sqs
 	SCRATCH_TEST_REQUIRE=all $(GO) test -count=1 -timeout 0 -v -run TestNodesAndServersAreKilled ./pkg/torture -load $(TORTURE) -queue $(QUEUE)
+
+.PHONY: soak
+soak: build ## Load the server steadily for SOAK (1m; 4h by hand), draw its memory into soak.svg, fail when it grows
+	./scratchdata soak --duration $(SOAK) --svg soak.svg
+
+.PHONY: soak-servers
+soak-servers: ## The same with ClickHouse, S3 and Redis, which it starts, and 1, 2, 4 and 8 workers
+	$(GO) test -count=1 -run '^$$' -bench Soak -benchtime 1x -timeout 2h ./pkg/endtoend
 
 .PHONY: readme
 readme: ## Run the README's own commands, offline, in an empty directory
@@ -64,4 +77,4 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s)
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf scratchdata dist
+	rm -rf scratchdata soak.svg dist

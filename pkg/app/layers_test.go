@@ -46,7 +46,7 @@ var floors = map[string]int{
 
 	"pkg/builtin": 10, "pkg/rig": 10,
 
-	"pkg/app": 11, "pkg/bench": 11, "pkg/torture": 11,
+	"pkg/app": 11, "pkg/bench": 11, "pkg/soak": 11, "pkg/torture": 11,
 
 	"pkg/cli": 12,
 

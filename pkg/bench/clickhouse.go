@@ -72,7 +72,7 @@ func (s clickHouseServer) do(ctx context.Context, sql string, body io.Reader) (f
 		text, err := io.ReadAll(io.LimitReader(resp.Body, 2000))
 		return 0, errors.Join(fmt.Errorf("ClickHouse: %s: %s", resp.Status, text), err)
 	}
-	_, err = io.CopyBuffer(discard{}, resp.Body, make([]byte, 1<<20))
+	_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, resp.Body, make([]byte, 1<<20))
 	return seconds(start), err
 }
 

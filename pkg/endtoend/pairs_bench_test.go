@@ -17,7 +17,7 @@ import (
 // BenchmarkPairs measures what the way through each queue and each blob store costs that is installed, and prints the table of
 // `scratchdata bench --only pairs`. SCRATCH_TEST_EVENTS and SCRATCH_TEST_ROUNDS say how much, as its flags do.
 func BenchmarkPairs(b *testing.B) {
-	queues := sections(b, map[string]func(testing.TB) string{
+	queues := available(b, map[string]func(testing.TB) string{
 		"local": func(testing.TB) string { return "queue: {type: local}\n" },
 		"redis": func(t testing.TB) string {
 			return fmt.Sprintf("queue: {type: redis, settings: {url: %q}}\n", servertest.Redis(t))
@@ -32,13 +32,9 @@ func BenchmarkPairs(b *testing.B) {
 			return fmt.Sprintf("queue: {type: sqs, settings: {url: %q, region: us-east-1, access_key_id: k, secret_access_key: s, wait: 1s}}\n", servertest.SQS(t).Queue(t, nil))
 		},
 	})
-	stores := sections(b, map[string]func(testing.TB) string{
+	stores := available(b, map[string]func(testing.TB) string{
 		"local": func(testing.TB) string { return "blob_store: {type: local}\n" },
-		"s3": func(t testing.TB) string {
-			s := servertest.S3(t)
-			return fmt.Sprintf("blob_store: {type: s3, settings: {bucket: %q, endpoint: %q, region: %q, path_style: true, access_key_id: %q, secret_access_key: %q}}\n",
-				s.Bucket(t), s.Endpoint, s.Region, s.AccessKeyID, s.SecretAccessKey)
-		},
+		"s3":    func(t testing.TB) string { return bucketYAML(t, servertest.S3(t)) },
 		"gcs": func(t testing.TB) string {
 			s := servertest.GCS(t)
 			return fmt.Sprintf("blob_store: {type: gcs, settings: {bucket: %q, endpoint: %q}}\n", s.Bucket(t), s.Endpoint)
@@ -56,8 +52,14 @@ func BenchmarkPairs(b *testing.B) {
 	}
 }
 
-// sections gives the YAML of those that can be had, and says which cannot.
-func sections(b *testing.B, all map[string]func(testing.TB) string) map[string]string {
+// bucketYAML is the YAML of a new bucket.
+func bucketYAML(t testing.TB, s *servertest.S3Server) string {
+	return fmt.Sprintf("blob_store: {type: s3, settings: {bucket: %q, endpoint: %q, region: %q, path_style: true, access_key_id: %q, secret_access_key: %q}}\n",
+		s.Bucket(t), s.Endpoint, s.Region, s.AccessKeyID, s.SecretAccessKey)
+}
+
+// available gives the YAML of those that can be had, and says which cannot.
+func available(b *testing.B, all map[string]func(testing.TB) string) map[string]string {
 	b.Helper()
 	found := make(map[string]string)
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -36,7 +36,7 @@ type load struct {
 	seed uint64
 
 	mu          sync.Mutex
-	rows, bytes int64 // acknowledged; guarded by mu while clients run
+	rows, bytes int64 // acknowledged, and the rows that were there before; guarded by mu while clients run
 }
 
 func newLoad(srv *rig.Server, rate float64, seed uint64) *load {
@@ -59,7 +59,9 @@ func (l *load) touch(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	rows, err := l.stored(ctx)
+	l.rows = rows // also those of an earlier soak, where the destination outlives the server
+	return err
 }
 
 // fill sends inserts of many rows, some of which have a batch of their own, until size bytes are acknowledged.
@@ -231,15 +233,20 @@ func (l *load) ask(ctx context.Context, srv *rig.Server, n int) error {
 
 // count wants every acknowledged row in the tables, once.
 func (l *load) count(ctx context.Context) error {
-	counts := make([]string, tables)
-	for t := range counts {
-		counts[t] = "(select count(*) from " + tableName(t) + ")"
-	}
-	got, err := l.srv.Number(ctx, "select "+strings.Join(counts, " + "))
+	got, err := l.stored(ctx)
 	if err == nil && got != l.rows {
 		err = fmt.Errorf("%d rows are in the tables, and %d were acknowledged", got, l.rows)
 	}
 	return err
+}
+
+// stored is how many rows are in the tables.
+func (l *load) stored(ctx context.Context) (int64, error) {
+	counts := make([]string, tables)
+	for t := range counts {
+		counts[t] = "(select count(*) from " + tableName(t) + ")"
+	}
+	return l.srv.Number(ctx, "select "+strings.Join(counts, " + "))
 }
 
 func sleepUntil(ctx context.Context, at time.Time) {
