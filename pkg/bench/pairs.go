@@ -23,11 +23,17 @@ const (
 	countBatches = `scratchdata_batches_total{stage="loaded"}`
 )
 
-// pair is a configuration that has a queue and a blob store, and what was measured with it.
+// pair is a configuration that has a queue and a blob store, and what was measured: with it and, each time just before that, with
+// the default configuration, because a run takes minutes and machines are noisy.
 type pair struct {
 	name, config string
-	// Per round: MB/s and batches/s until loaded; inserts/s and MB/s until acknowledged by a node that only takes them.
-	bytes, batches, inserts, taken []float64
+	got, local   passage
+}
+
+// passage is what was measured in each round.
+type passage struct {
+	bytes, batches []float64 // MB/s of large batches, and small batches/s, until they are loaded
+	inserts, taken []float64 // inserts/s, and MB/s of large ones, until a node that only takes them has acknowledged them
 }
 
 // pairs measures the way of batches through each configuration's queue and blob store against the local ones. Each insert is a
@@ -41,14 +47,17 @@ func (b *bench) pairs(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []*pair{{name: "local × local"}}
+	var all []*pair
 	for _, c := range b.cfg.Configs {
 		all = append(all, &pair{name: strings.TrimSuffix(filepath.Base(c), filepath.Ext(c)), config: c})
 	}
 	mb := float64(size) / 1e6
-	for range b.cfg.Rounds {
+	for round := range b.cfg.Rounds {
 		for _, p := range all {
-			if err := errors.Join(b.through(ctx, p, path, mb), b.takes(ctx, p, path, mb)); err != nil {
+			fmt.Fprintf(b.out, "  round %d of %d: %s\n", round+1, b.cfg.Rounds, p.name)
+			err := errors.Join(b.through(ctx, "", &p.local, path, mb), b.through(ctx, p.config, &p.got, path, mb),
+				b.takes(ctx, "", &p.local, path, mb), b.takes(ctx, p.config, &p.got, path, mb))
+			if err != nil {
 				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
 		}
@@ -57,28 +66,32 @@ func (b *bench) pairs(ctx context.Context) ([]figure, error) {
 }
 
 func pairFigures(all []*pair) (figures []figure) {
-	local := all[0]
 	for _, of := range []struct {
 		name, unit string
-		got        func(*pair) float64
+		values     func(passage) []float64
 		bar        float64
 	}{
-		{"batches of 8 MB until loaded", "%.1f MB/s", func(p *pair) float64 { return median(p.bytes) }, 0},
-		{"batches of one row until loaded", "%.0f/s", func(p *pair) float64 { return median(p.batches) }, 0},
-		{"node that only takes, one-row inserts", "%.0f/s", func(p *pair) float64 { return median(p.inserts) }, 0.8},
-		{"node that only takes, 8 MB inserts", "%.0f MB/s", func(p *pair) float64 { return median(p.taken) }, 0.8},
+		{"batches of 8 MB until loaded", "%.1f MB/s", func(p passage) []float64 { return p.bytes }, 0},
+		{"batches of one row until loaded", "%.0f/s", func(p passage) []float64 { return p.batches }, 0},
+		{"node that only takes, one-row inserts", "%.0f/s", func(p passage) []float64 { return p.inserts }, 0.8},
+		{"node that only takes, 8 MB inserts", "%.0f MB/s", func(p passage) []float64 { return p.taken }, 0.8},
 	} {
-		for _, p := range all[1:] {
-			figures = append(figures, figure{name: p.name + ": " + of.name, got: fmt.Sprintf(of.unit, of.got(p)),
-				against: "local " + fmt.Sprintf(of.unit, of.got(local)), ratio: of.got(p) / of.got(local), bar: of.bar})
+		for _, p := range all {
+			got, local := of.values(p.got), of.values(p.local)
+			ratios := make([]float64, len(got))
+			for i := range got {
+				ratios[i] = got[i] / local[i]
+			}
+			figures = append(figures, figure{name: p.name + ": " + of.name, got: fmt.Sprintf(of.unit, median(got)),
+				against: "local × local " + fmt.Sprintf(of.unit, median(local)), ratio: median(ratios), bar: of.bar})
 		}
 	}
 	return figures
 }
 
 // through measures batches from their insert until they are loaded, one insert each.
-func (b *bench) through(ctx context.Context, p *pair, path string, mb float64) error {
-	srv, stop, err := b.serverWith(ctx, "pair", p.config, "SCRATCH_UPLOADS_MAX_ROWS=1")
+func (b *bench) through(ctx context.Context, config string, p *passage, path string, mb float64) error {
+	srv, stop, err := b.serverWith(ctx, "pair", config, "SCRATCH_UPLOADS_MAX_ROWS=1")
 	if err != nil {
 		return err
 	}
@@ -134,12 +147,12 @@ func sendRows(ctx context.Context, srv *rig.Server, n int) error {
 
 // takes measures how fast inserts are acknowledged by a node that loads none. The default configuration loads them too. Then all
 // are loaded, so that nothing waits in the queue that the next round finds there.
-func (b *bench) takes(ctx context.Context, p *pair, path string, mb float64) error {
+func (b *bench) takes(ctx context.Context, config string, p *passage, path string, mb float64) error {
 	var only []string
-	if p.config != "" {
+	if config != "" {
 		only = []string{"SCRATCH_WORKERS_ENABLED=false", "SCRATCH_DESTINATIONS_0_TYPE=ingest_only"}
 	}
-	srv, stop, err := b.serverWith(ctx, "node", p.config, only...)
+	srv, stop, err := b.serverWith(ctx, "node", config, only...)
 	if err != nil {
 		return err
 	}
@@ -152,7 +165,7 @@ func (b *bench) takes(ctx context.Context, p *pair, path string, mb float64) err
 		return err
 	}
 	p.inserts, p.taken = append(p.inserts, rate), append(p.taken, mb/seconds(start))
-	if p.config != "" {
+	if config != "" {
 		if err := srv.Stop(); err != nil {
 			return err
 		}

@@ -30,8 +30,12 @@ func (c *soakCommand) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	bounds := soak.DefaultBounds()
+	if c.Config != "" {
+		bounds = soak.PoolBounds()
+	}
 	report, err := soak.Run(ctx, soak.Config{Program: program, Dir: dir, Server: c.Config, Duration: c.Duration, Workers: c.Workers,
-		Fill: int64(c.Fill) * 1e6, Rate: c.Rate * 1e6, Bounds: soak.DefaultBounds(), Seed: uint64(time.Now().UnixNano())}, e.stdout)
+		Fill: int64(c.Fill) * 1e6, Rate: c.Rate * 1e6, Bounds: bounds, Seed: uint64(time.Now().UnixNano())}, e.stdout)
 	report.Print(e.stdout)
 	if c.Svg != "" {
 		err = errors.Join(err, os.WriteFile(c.Svg, report.SVG(), 0o644))

@@ -45,6 +45,7 @@ func BenchmarkPairs(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Setenv(asProgram, "1")
+	fmt.Println()
 	cfg := bench.Config{Program: exe, Dir: b.TempDir(), Events: number(b, "EVENTS", 4_000_000), Rounds: number(b, "ROUNDS", 3),
 		Only: []string{"pairs"}, Configs: pairFiles(b, queues, stores)}
 	if err := bench.Run(b.Context(), cfg, os.Stdout); err != nil {

@@ -21,7 +21,7 @@ func BenchmarkSoak(b *testing.B) {
 	}
 	b.Setenv(asProgram, "1")
 	cfg := soak.Config{Program: exe, Dir: b.TempDir(), Duration: time.Minute, Workers: []int{1, 2, 4, 8}, Fill: int64(number(b, "FILL", 300)) * 1e6,
-		Rate: 4e6, Bounds: soak.DefaultBounds(), Seed: 1}
+		Rate: 4e6, Bounds: soak.PoolBounds(), Seed: 1}
 	cfg.Server = filepath.Join(cfg.Dir, "config.yaml")
 	text := fmt.Sprintf(`destinations:
   - {id: 1, type: clickhouse, api_keys: [local], settings: {hosts: [%q], tcp_port: %d, username: %q, password: %q, database: %q}}

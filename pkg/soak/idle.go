@@ -27,7 +27,7 @@ func (s *soak) idle(ctx context.Context) (use, error) {
 const settling = time.Minute
 
 // left waits until the server has no more than it had before, and else says what it has.
-func (s *soak) left(ctx context.Context, before use) (left []string, err error) {
+func (s *soak) left(ctx context.Context, before use, sockets int) (left []string, err error) {
 	tick, end := time.NewTicker(100*time.Millisecond), time.NewTimer(settling)
 	defer tick.Stop()
 	defer end.Stop()
@@ -36,7 +36,7 @@ func (s *soak) left(ctx context.Context, before use) (left []string, err error) 
 		if err != nil {
 			return nil, err
 		}
-		if left = now.beyond(before); len(left) == 0 {
+		if left = now.beyond(before, sockets); len(left) == 0 {
 			return nil, nil
 		}
 		select {
@@ -53,15 +53,18 @@ func (s *soak) left(ctx context.Context, before use) (left []string, err error) 
 // which are opened when they are first needed at a time.
 const pooled = 8
 
-// beyond says what now has that before had not.
-func (now use) beyond(before use) (more []string) {
+// beyond says what now has that before had not. So many more sockets are right.
+func (now use) beyond(before use, sockets int) (more []string) {
 	if now.goroutines > before.goroutines {
 		more = append(more, fmt.Sprintf("%d goroutines instead of %d", now.goroutines, before.goroutines))
 	}
 	had := tally(before.open)
 	for name, n := range tally(now.open) {
 		most := had[name]
-		if most > 0 && strings.HasPrefix(name, "/") {
+		switch {
+		case name == "socket":
+			most += sockets
+		case most > 0 && strings.HasPrefix(name, "/"):
 			most = max(most, pooled)
 		}
 		if n > most {

@@ -12,11 +12,19 @@ type Bounds struct {
 	PerWorker int64   // for each worker
 	Data      float64 // how many times as much it may have had after twice the data
 	Growth    float64 // by what part the memory may grow in the second half of the steady load
+	Sockets   int     // how many more may be open after it than before: connections to other servers, in pools
 }
 
 // DefaultBounds returns those of the default configuration, which docs/OPERATIONS.md promises.
 func DefaultBounds() Bounds {
 	return Bounds{Base: 640 << 20, PerWorker: 32 << 20, Data: 1.25, Growth: 0.1}
+}
+
+// PoolBounds returns those of a configuration that has other servers.
+func PoolBounds() Bounds {
+	b := DefaultBounds()
+	b.Sockets = 16
+	return b
 }
 
 // Server is what was seen of one.

@@ -72,17 +72,18 @@ func TestWhatIsLeft(t *testing.T) {
 		now  use
 		want string
 	}{
+		{"a pool's sockets", use{30, strings.Fields("socket:[1] socket:[2] socket:[3] socket:[4]")}, ""},
 		{"the same", before, ""},
 		{"less", use{29, before.open[:3]}, ""},
 		{"other sockets", use{30, []string{"socket:[7]", "socket:[8]"}}, ""},
 		{"more connections to a file of the server's", use{30, append([]string{"/data/control.db", "/data/control.db"}, before.open...)}, ""},
 		{"too many of them", use{30, strings.Fields(strings.Repeat("/data/control.db ", 9))}, "9 descriptors of /data/control.db instead of 2"},
 		{"a goroutine", use{31, before.open}, "31 goroutines instead of 30"},
-		{"a socket", use{30, append([]string{"socket:[3]"}, before.open...)}, "3 descriptors of socket instead of 2"},
+		{"a socket", use{30, append([]string{"socket:[3]", "socket:[4]", "socket:[5]"}, before.open...)}, "5 descriptors of socket instead of 2"},
 		{"a batch", use{30, append([]string{"/data/ingest/ready/1"}, before.open...)}, "1 descriptors of /data/ingest/ready/1 instead of 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := strings.Join(tt.now.beyond(before), "; "); got != tt.want {
+			if got := strings.Join(tt.now.beyond(before, 2), "; "); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

@@ -109,7 +109,7 @@ func (s *soak) long(ctx context.Context, cfg Config, out io.Writer) (err error) 
 	if err := s.drained(ctx); err != nil {
 		return err
 	}
-	s.seen.Left, err = s.left(ctx, before)
+	s.seen.Left, err = s.left(ctx, before, cfg.Bounds.Sockets)
 	return errors.Join(err, s.load.count(ctx))
 }
 
