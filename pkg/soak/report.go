@@ -17,7 +17,7 @@ type Bounds struct {
 
 // DefaultBounds returns those of the default configuration, which docs/OPERATIONS.md promises.
 func DefaultBounds() Bounds {
-	return Bounds{Base: 640 << 20, PerWorker: 32 << 20, Data: 1.25, Growth: 0.1}
+	return Bounds{Base: 640 << 20, PerWorker: 32 << 20, Data: 1.3, Growth: 0.1}
 }
 
 // PoolBounds returns those of a configuration that has other servers.
@@ -55,14 +55,23 @@ func (s Server) steady() (steady []Sample) {
 	return steady
 }
 
+// most is the most memory that it was seen to have.
+func (s Server) most() int64 {
+	most := max(s.Peak, s.PeakOfTwice)
+	for _, sample := range s.Samples {
+		most = max(most, sample.RSS)
+	}
+	return most
+}
+
 // least is how many samples the trend must be made of.
 const least = 20
 
 // Problems says each promise that was broken, or could not be looked at.
 func (r Report) Problems() (found []string) {
 	for _, s := range r.Servers {
-		if limit := r.Bounds.Base + r.Bounds.PerWorker*int64(s.Workers); max(s.Peak, s.PeakOfTwice) > limit {
-			found = append(found, fmt.Sprintf("%d workers took %d MiB, and may take %d MiB", s.Workers, max(s.Peak, s.PeakOfTwice)/mib, limit/mib))
+		if most, limit := s.most(), r.Bounds.Base+r.Bounds.PerWorker*int64(s.Workers); most > limit {
+			found = append(found, fmt.Sprintf("%d workers took %d MiB, and may take %d MiB", s.Workers, most/mib, limit/mib))
 		}
 	}
 	if len(r.Servers) == 0 {

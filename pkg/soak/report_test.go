@@ -23,7 +23,9 @@ func TestProblems(t *testing.T) {
 		{"too much for its workers", func(r *Report) { r.Servers[0].Peak = 451 * mib }, "1 workers took 451 MiB, and may take 450 MiB"},
 		{"more workers may take more", func(r *Report) { r.Servers[0].Peak, r.Servers[0].Workers = 451*mib, 2 }, ""},
 		{"twice the data too much for its workers", func(r *Report) { r.Servers[0].PeakOfTwice = 460 * mib }, "1 workers took 460 MiB, and may take 450 MiB"},
-		{"in proportion to data", func(r *Report) { r.Servers[0].Peak, r.Servers[0].PeakOfTwice = 200*mib, 300*mib },
+		{"the steady load too much for its workers", func(r *Report) { r.Servers[0].Samples[9].RSS = 470 * mib },
+			"1 workers took 470 MiB, and may take 450 MiB"},
+		{"in proportion to data", func(r *Report) { r.Servers[0].Peak, r.Servers[0].PeakOfTwice = 300*mib, 450*mib },
 			"twice the data took 1.50 times the memory, and may take 1.25"},
 		{"goroutines grow", func(r *Report) {
 			for i := range r.Servers[0].Samples {
