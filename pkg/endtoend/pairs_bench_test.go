@@ -11,69 +11,43 @@ import (
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/bench"
-	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
 
 // BenchmarkPairs measures what the way through each queue and each blob store costs that is installed, and prints the table of
 // `scratchdata bench --only pairs`. SCRATCH_TEST_EVENTS and SCRATCH_TEST_ROUNDS say how much, as its flags do.
 func BenchmarkPairs(b *testing.B) {
-	queues := available(b, map[string]func(testing.TB) string{
-		"local": func(testing.TB) string { return "queue: {type: local}\n" },
-		"redis": func(t testing.TB) string {
-			return fmt.Sprintf("queue: {type: redis, settings: {url: %q}}\n", servertest.Redis(t))
-		},
-		"rabbitmq": func(t testing.TB) string {
-			return fmt.Sprintf("queue: {type: rabbitmq, settings: {url: %q}}\n", servertest.RabbitMQ(t))
-		},
-		"postgres": func(t testing.TB) string {
-			return fmt.Sprintf("queue: {type: postgres, settings: {dsn: %q}}\n", servertest.Postgres(t))
-		},
-		"sqs": func(t testing.TB) string {
-			return fmt.Sprintf("queue: {type: sqs, settings: {url: %q, region: us-east-1, access_key_id: k, secret_access_key: s, wait: 1s}}\n", servertest.SQS(t).Queue(t, nil))
-		},
-	})
-	stores := available(b, map[string]func(testing.TB) string{
-		"local": func(testing.TB) string { return "blob_store: {type: local}\n" },
-		"s3":    func(t testing.TB) string { return bucketYAML(t, servertest.S3(t)) },
-		"gcs": func(t testing.TB) string {
-			s := servertest.GCS(t)
-			return fmt.Sprintf("blob_store: {type: gcs, settings: {bucket: %q, endpoint: %q}}\n", s.Bucket(t), s.Endpoint)
-		},
-	})
 	exe, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Setenv(asProgram, "1")
-	fmt.Println()
+	fmt.Println() // after the benchmark's name
 	cfg := bench.Config{Program: exe, Dir: b.TempDir(), Events: number(b, "EVENTS", 4_000_000), Rounds: number(b, "ROUNDS", 3),
-		Only: []string{"pairs"}, Configs: pairFiles(b, queues, stores)}
+		Only: []string{"pairs"}, Configs: pairFiles(b, available(b, queues), available(b, stores))}
 	if err := bench.Run(b.Context(), cfg, os.Stdout); err != nil {
 		b.Error(err)
 	}
 }
 
-// bucketYAML is the YAML of a new bucket.
-func bucketYAML(t testing.TB, s *servertest.S3Server) string {
-	return fmt.Sprintf("blob_store: {type: s3, settings: {bucket: %q, endpoint: %q, region: %q, path_style: true, access_key_id: %q, secret_access_key: %q}}\n",
-		s.Bucket(t), s.Endpoint, s.Region, s.AccessKeyID, s.SecretAccessKey)
-}
-
-// available gives the YAML of those that can be had, and says which cannot.
-func available(b *testing.B, all map[string]func(testing.TB) string) map[string]string {
+// available gives the YAML of those that can be had, and says which cannot. What is only in memory does not count.
+func available(b *testing.B, all map[string]func(testing.TB) section) map[string]string {
 	b.Helper()
 	found := make(map[string]string)
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		p := &probe{TB: b}
-		done := make(chan struct{})
+	for _, kind := range slices.Sorted(maps.Keys(all)) {
+		if kind == "memory" {
+			continue
+		}
+		p, done := &probe{TB: b}, make(chan struct{})
 		go func() { // as what is missing ends the goroutine
 			defer close(done)
-			found[name] = all[name](p)
+			found[kind] = all[kind](p).yaml
 		}()
 		<-done
+		if b.Failed() { // it is here, and does not start
+			b.FailNow()
+		}
 		if p.missing != "" {
-			delete(found, name)
-			fmt.Fprintf(os.Stdout, "missing: %s: %s\n", name, p.missing)
+			fmt.Printf("missing: %s: %s\n", kind, p.missing)
 		}
 	}
 	return found

@@ -21,13 +21,13 @@ import (
 // section is one of the configuration: a queue or a store that no other test has to do with.
 type section struct {
 	yaml string
-	left func(t *testing.T) int // counts what is kept there; nil when that is only in the node's memory
+	left func(t testing.TB) int // counts what is kept there; nil when that is only in the node's memory
 }
 
 // queues are all that there are, by type.
-var queues = map[string]func(t *testing.T) section{
+var queues = map[string]func(t testing.TB) section{
 	"local":    localQueue,
-	"memory":   func(*testing.T) section { return section{yaml: "queue: {type: memory}\n"} },
+	"memory":   func(testing.TB) section { return section{yaml: "queue: {type: memory}\n"} },
 	"postgres": postgresQueue,
 	"rabbitmq": rabbitQueue,
 	"redis":    redisQueue,
@@ -35,7 +35,7 @@ var queues = map[string]func(t *testing.T) section{
 }
 
 // newQueue makes a queue of a type, on a server that the package's tests share.
-func newQueue(t *testing.T, kind string) section {
+func newQueue(t testing.TB, kind string) section {
 	t.Helper()
 	if queues[kind] == nil {
 		t.Fatalf("no queue of the type %s", kind)
@@ -57,9 +57,9 @@ func secretsOf(yaml string) (words []string) {
 // unique gives a name that nothing else has.
 func unique() string { return "test_" + strings.ToLower(rand.Text()) }
 
-func localQueue(t *testing.T) section {
+func localQueue(t testing.TB) section {
 	file := filepath.Join(t.TempDir(), "queue.db")
-	return section{fmt.Sprintf("queue: {type: local, settings: {file: %q}}\n", file), func(t *testing.T) int {
+	return section{fmt.Sprintf("queue: {type: local, settings: {file: %q}}\n", file), func(t testing.TB) int {
 		db, err := sql.Open("sqlite", file)
 		if err != nil {
 			t.Fatal(err)
@@ -73,10 +73,10 @@ func localQueue(t *testing.T) section {
 	}}
 }
 
-func postgresQueue(t *testing.T) section {
+func postgresQueue(t testing.TB) section {
 	servers.Need(t, "POSTGRES")
 	dsn := servertest.Postgres(t)
-	return section{fmt.Sprintf("queue: {type: postgres, settings: {dsn: %q}}\n", dsn), func(t *testing.T) int {
+	return section{fmt.Sprintf("queue: {type: postgres, settings: {dsn: %q}}\n", dsn), func(t testing.TB) int {
 		ctx := context.Background()
 		c, err := pgx.Connect(ctx, dsn)
 		if err != nil {
@@ -91,10 +91,10 @@ func postgresQueue(t *testing.T) section {
 	}}
 }
 
-func rabbitQueue(t *testing.T) section {
+func rabbitQueue(t testing.TB) section {
 	servers.Need(t, "RABBITMQ")
 	url, name := servertest.RabbitMQ(t), unique()
-	ask := func(t *testing.T, do func(*amqp091.Channel) error) {
+	ask := func(t testing.TB, do func(*amqp091.Channel) error) {
 		c, err := amqp091.Dial(url)
 		if err != nil {
 			t.Fatal(err)
@@ -112,7 +112,7 @@ func rabbitQueue(t *testing.T) section {
 		ask(t, func(c *amqp091.Channel) error { _, err := c.QueueDelete(name, false, false, false); return err })
 	})
 	// When nobody is connected any more, no message is on its way to somebody: all are ready, and counted.
-	return section{fmt.Sprintf("queue: {type: rabbitmq, settings: {url: %q, queue: %q}}\n", url, name), func(t *testing.T) (n int) {
+	return section{fmt.Sprintf("queue: {type: rabbitmq, settings: {url: %q, queue: %q}}\n", url, name), func(t testing.TB) (n int) {
 		ask(t, func(c *amqp091.Channel) error {
 			q, err := c.QueueDeclarePassive(name, true, false, false, false, nil)
 			n = q.Messages
@@ -122,10 +122,10 @@ func rabbitQueue(t *testing.T) section {
 	}}
 }
 
-func redisQueue(t *testing.T) section {
+func redisQueue(t testing.TB) section {
 	servers.Need(t, "REDIS")
 	url, stream := servertest.Redis(t), unique()
-	return section{fmt.Sprintf("queue: {type: redis, settings: {url: %q, stream: %q}}\n", url, stream), func(t *testing.T) int {
+	return section{fmt.Sprintf("queue: {type: redis, settings: {url: %q, stream: %q}}\n", url, stream), func(t testing.TB) int {
 		options, err := goredis.ParseURL(url)
 		if err != nil {
 			t.Fatal(err)
@@ -140,11 +140,11 @@ func redisQueue(t *testing.T) section {
 	}}
 }
 
-func sqsQueue(t *testing.T) section {
+func sqsQueue(t testing.TB) section {
 	servers.Need(t, "SQS")
 	s := servertest.SQS(t)
 	url := s.Queue(t, nil)
-	return section{"queue: {type: sqs, settings: {" + sqsSettings(url, s.Endpoint, "queue-secret") + "}}\n", func(t *testing.T) int {
+	return section{"queue: {type: sqs, settings: {" + sqsSettings(url, s.Endpoint, "queue-secret") + "}}\n", func(t testing.TB) int {
 		return s.Messages(t, url)
 	}}
 }

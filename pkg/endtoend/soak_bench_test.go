@@ -14,7 +14,7 @@ import (
 // BenchmarkSoak is `scratchdata soak` with ClickHouse, which takes several batches at a time, S3 and Redis: so each worker has
 // memory of its own.
 func BenchmarkSoak(b *testing.B) {
-	click, store := servertest.ClickHouse(b).Fresh(b), servertest.S3(b)
+	click := servertest.ClickHouse(b).Fresh(b)
 	exe, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
@@ -25,8 +25,7 @@ func BenchmarkSoak(b *testing.B) {
 	cfg.Server = filepath.Join(cfg.Dir, "config.yaml")
 	text := fmt.Sprintf(`destinations:
   - {id: 1, type: clickhouse, api_keys: [local], settings: {hosts: [%q], tcp_port: %d, username: %q, password: %q, database: %q}}
-queue: {type: redis, settings: {url: %q}}
-`, click.Host, click.TCP, click.User, click.Password, click.Database, servertest.Redis(b)) + bucketYAML(b, store)
+`, click.Host, click.TCP, click.User, click.Password, click.Database) + queueSection(b, "redis") + storeSection(b, "s3")
 	if err := os.WriteFile(cfg.Server, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}

@@ -11,15 +11,15 @@ import (
 )
 
 // stores are all blob stores that there are, by type.
-var stores = map[string]func(t *testing.T) section{
+var stores = map[string]func(t testing.TB) section{
 	"gcs":    gcsStore,
 	"local":  localStore,
-	"memory": func(*testing.T) section { return section{yaml: "blob_store: {type: memory}\n"} },
+	"memory": func(testing.TB) section { return section{yaml: "blob_store: {type: memory}\n"} },
 	"s3":     s3Store,
 }
 
 // newStore makes a store of a type, on a server that the package's tests share.
-func newStore(t *testing.T, kind string) section {
+func newStore(t testing.TB, kind string) section {
 	t.Helper()
 	if stores[kind] == nil {
 		t.Fatalf("no store of the type %s", kind)
@@ -27,15 +27,15 @@ func newStore(t *testing.T, kind string) section {
 	return stores[kind](t)
 }
 
-func localStore(t *testing.T) section {
+func localStore(t testing.TB) section {
 	dir := filepath.Join(t.TempDir(), "blobs")
-	return section{fmt.Sprintf("blob_store: {type: local, settings: {dir: %q}}\n", dir), func(t *testing.T) int {
+	return section{fmt.Sprintf("blob_store: {type: local, settings: {dir: %q}}\n", dir), func(t testing.TB) int {
 		return files(t, dir)
 	}}
 }
 
 // files counts those below a folder.
-func files(t *testing.T, dir string) (n int) {
+func files(t testing.TB, dir string) (n int) {
 	t.Helper()
 	err := fs.WalkDir(os.DirFS(dir), ".", func(_ string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
@@ -49,11 +49,11 @@ func files(t *testing.T, dir string) (n int) {
 	return n
 }
 
-func gcsStore(t *testing.T) section {
+func gcsStore(t testing.TB) section {
 	servers.Need(t, "GCS")
 	s := servertest.GCS(t)
 	bucket := s.Bucket(t)
-	return section{"blob_store: {type: gcs, settings: {" + gcsSettings(s.Endpoint, bucket) + "}}\n", func(t *testing.T) int {
+	return section{"blob_store: {type: gcs, settings: {" + gcsSettings(s.Endpoint, bucket) + "}}\n", func(t testing.TB) int {
 		return len(s.Names(t, bucket))
 	}}
 }
@@ -62,12 +62,12 @@ func gcsSettings(endpoint, bucket string) string {
 	return fmt.Sprintf("bucket: %q, endpoint: %q", bucket, endpoint)
 }
 
-func s3Store(t *testing.T) section {
+func s3Store(t testing.TB) section {
 	servers.Need(t, "S3")
 	s := servertest.S3(t)
 	bucket := s.Bucket(t)
 	settings := s3Settings(s, s.Endpoint, bucket, s.AccessKeyID, s.SecretAccessKey)
-	return section{"blob_store: {type: s3, settings: {" + settings + "}}\n", func(t *testing.T) int { return len(s.Keys(t, bucket)) }}
+	return section{"blob_store: {type: s3, settings: {" + settings + "}}\n", func(t testing.TB) int { return len(s.Keys(t, bucket)) }}
 }
 
 // s3Settings are those of a bucket of s, which is reached at endpoint.
