@@ -25,7 +25,7 @@ func BenchmarkSoak(b *testing.B) {
 	cfg.Server = filepath.Join(cfg.Dir, "config.yaml")
 	text := fmt.Sprintf(`destinations:
   - {id: 1, type: clickhouse, api_keys: [local], settings: {hosts: [%q], tcp_port: %d, username: %q, password: %q, database: %q}}
-`, click.Host, click.TCP, click.User, click.Password, click.Database) + queueSection(b, "redis") + storeSection(b, "s3")
+`, click.Host, click.TCP, click.User, click.Password, click.Database) + newQueue(b, "redis").yaml + newStore(b, "s3").yaml
 	if err := os.WriteFile(cfg.Server, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
