@@ -44,7 +44,7 @@ func newQueue(t testing.TB, kind string) section {
 }
 
 // secret is how passwords and keys are written in sections.
-var secret = regexp.MustCompile(`secret_access_key: "([^"]+)"|//[^/@"]*(:[^/@":]+@)`)
+var secret = regexp.MustCompile(`(?:secret_access_key|password): "([^"]+)"|//[^/@"]*(:[^/@":]+@)`)
 
 // secretsOf gives those of a configuration.
 func secretsOf(yaml string) (words []string) {

@@ -85,6 +85,9 @@ func refusing(t *testing.T, status int, body string) string {
 // wrong is the password that no server here has.
 const wrong = "wr0ng-s3cret"
 
+// otherKey is the fingerprint of a host key that no server here has.
+const otherKey = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
 // with gives url with another password, path or host, where they are not empty.
 func with(t *testing.T, raw, password, path, host string) string {
 	t.Helper()
@@ -102,10 +105,13 @@ func with(t *testing.T, raw, password, path, host string) string {
 // A program whose queue, store, database or destination cannot be had ends, and says which section of the configuration is
 // wrong, and how. It never says a secret.
 func TestWrongSections(t *testing.T) {
-	servers.Need(t, "CLICKHOUSE", "GCS", "POSTGRES", "RABBITMQ", "REDIS", "S3", "SQS")
+	servers.Need(t, "CLICKHOUSE", "FTP", "GCS", "POSTGRES", "RABBITMQ", "REDIS", "S3", "SFTP", "SQS")
 	redis, rabbit, postgres := servertest.Redis(t), servertest.RabbitMQ(t), servertest.Postgres(t)
 	s3, gcs, sqs, clickhouse := servertest.S3(t), servertest.GCS(t), servertest.SQS(t), servertest.ClickHouse(t)
+	ftp, sftp := servertest.FTP(t), servertest.SFTP(t)
+	folder, home := ftp.Folder(t), sftp.Folder(t)
 	bucket, queue, nobody := s3.Bucket(t), sqs.Queue(t, nil), closedPort(t)
+	host, port, _ := strings.Cut(nobody, ":")
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -140,6 +146,12 @@ func TestWrongSections(t *testing.T) {
 		{"credentials", "blob_store", "gcs", gcsSettings(refusing(t, http.StatusUnauthorized, "{}"), "b"), "the credentials are refused"},
 		{"no such bucket", "blob_store", "gcs", gcsSettings(gcs.Endpoint, "nowhere-at-all"), "the bucket does not exist"},
 		{"nobody there", "blob_store", "gcs", gcsSettings("http://"+nobody, "b"), "connection refused"},
+		{"password", "blob_store", "ftp", ftpSettings(ftp, wrong, folder), "is refused with this password"},
+		{"no such folder", "blob_store", "ftp", ftpSettings(ftp, ftp.Password, folder+"-not"), "directory: "},
+		{"nobody there", "blob_store", "ftp", fmt.Sprintf("host: %q, port: %s, user: a, directory: a, tls: none", host, port), "connection refused"},
+		{"host key", "blob_store", "sftp", sftpSettings(sftp, otherKey, home), "shows another key"},
+		{"no such folder", "blob_store", "sftp", sftpSettings(sftp, sftp.HostKey, home+"-not"), "directory: "},
+		{"nobody there", "blob_store", "sftp", fmt.Sprintf("host: %q, port: %s, user: a, password: %q, directory: a, insecure_host_key: true", host, port, wrong), "connection refused"},
 
 		{"no folder", "database", "sqlite", in("control.db"), file},
 		{"password", "database", "postgres", dsn(wrong, "", ""), "password authentication failed"},

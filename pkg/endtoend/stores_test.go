@@ -12,10 +12,12 @@ import (
 
 // stores are all blob stores that there are, by type.
 var stores = map[string]func(t testing.TB) section{
+	"ftp":    ftpStore,
 	"gcs":    gcsStore,
 	"local":  localStore,
 	"memory": func(testing.TB) section { return section{yaml: "blob_store: {type: memory}\n"} },
 	"s3":     s3Store,
+	"sftp":   sftpStore,
 }
 
 // newStore makes a store of a type, on a server that the package's tests share.
@@ -74,4 +76,38 @@ func s3Store(t testing.TB) section {
 func s3Settings(s *servertest.S3Server, endpoint, bucket, key, secret string) string {
 	return fmt.Sprintf("bucket: %q, endpoint: %q, region: %q, path_style: true, access_key_id: %q, secret_access_key: %q",
 		bucket, endpoint, s.Region, key, secret)
+}
+
+func ftpStore(t testing.TB) section {
+	servers.Need(t, "FTP")
+	s := servertest.FTP(t)
+	folder := s.Folder(t)
+	return section{"blob_store: {type: ftp, settings: {" + ftpSettings(s, s.Password, folder) + "}}\n", filesIn(s.FileServer, folder)}
+}
+
+// ftpSettings are those of a folder of s.
+func ftpSettings(s *servertest.FTPServer, password, folder string) string {
+	return fmt.Sprintf("host: %q, port: %d, user: %q, password: %q, tls: %s, ca_file: %q, directory: %q", s.Host, s.Port, s.User, password,
+		s.TLS, s.CAFile, folder)
+}
+
+func sftpStore(t testing.TB) section {
+	servers.Need(t, "SFTP")
+	s := servertest.SFTP(t)
+	folder := s.Folder(t)
+	return section{"blob_store: {type: sftp, settings: {" + sftpSettings(s, s.HostKey, folder) + "}}\n", filesIn(s.FileServer, folder)}
+}
+
+// sftpSettings are those of a folder of s.
+func sftpSettings(s *servertest.SFTPServer, hostKey, folder string) string {
+	return fmt.Sprintf("host: %q, port: %d, user: %q, password: %q, private_key: %q, host_key: %q, directory: %q", s.Host, s.Port, s.User,
+		s.Password, s.PrivateKey, hostKey, folder)
+}
+
+// filesIn counts the files in a folder of s, where that is on this machine.
+func filesIn(s *servertest.FileServer, folder string) func(t testing.TB) int {
+	if s.Local == "" {
+		return nil
+	}
+	return func(t testing.TB) int { return files(t, filepath.Join(s.Local, filepath.Base(folder))) }
 }

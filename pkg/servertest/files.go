@@ -24,7 +24,7 @@ type FileServer struct {
 	Port     int
 	User     string
 	Password string // empty when it is of no use
-	Local    string // the folder on this machine that clients' folders are in; empty when it was not started here
+	Local    string // the folder on this machine that clients' folders are in; empty when it is elsewhere
 
 	root    string           // the same folder, as clients name it
 	dir     string           // of all that the server has
@@ -58,7 +58,7 @@ func givenFileServer(t testing.TB, kind, given string, port int) (s *FileServer,
 	if err != nil || u.User == nil {
 		t.Fatalf("SCRATCH_TEST_%s must be a URL with a user, a password and a folder", kind)
 	}
-	s = &FileServer{Host: u.Hostname(), Port: port, User: u.User.Username(), root: u.Path}
+	s = &FileServer{Host: u.Hostname(), Port: port, User: u.User.Username(), Local: u.Query().Get("local"), root: u.Path}
 	s.Password, _ = u.User.Password()
 	if text := u.Port(); text != "" {
 		if s.Port, err = strconv.Atoi(text); err != nil {

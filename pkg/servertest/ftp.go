@@ -39,7 +39,7 @@ type FTPServer struct {
 }
 
 // FTP gives a server, which other tests may use too: make a folder of your own. The environment names one as
-// ftp://USER:PASSWORD@HOST:PORT/FOLDER?tls=explicit.
+// ftp://USER:PASSWORD@HOST:PORT/FOLDER?tls=explicit&ca_file=FILE.
 func FTP(t testing.TB) *FTPServer {
 	t.Helper()
 	given, ok := Given("FTP")
@@ -47,7 +47,7 @@ func FTP(t testing.TB) *FTPServer {
 		return StartFTP(t, "explicit")
 	}
 	s, query := givenFileServer(t, "FTP", given, 21)
-	f := &FTPServer{FileServer: s, TLS: query.Get("tls")}
+	f := &FTPServer{FileServer: s, TLS: query.Get("tls"), CAFile: query.Get("ca_file")}
 	if f.TLS == "" {
 		f.TLS = "explicit"
 	}

@@ -25,7 +25,7 @@ type SFTPServer struct {
 }
 
 // SFTP gives a server, which other tests may use too: make a folder of your own. The environment names one as
-// sftp://USER:PASSWORD@HOST:PORT/FOLDER?host_key=KEY.
+// sftp://USER:PASSWORD@HOST:PORT/FOLDER?host_key=KEY, and with a private_key.
 func SFTP(t testing.TB) *SFTPServer {
 	t.Helper()
 	given, ok := Given("SFTP")
@@ -33,7 +33,7 @@ func SFTP(t testing.TB) *SFTPServer {
 		return StartSFTP(t)
 	}
 	s, query := givenFileServer(t, "SFTP", given, 22)
-	return &SFTPServer{FileServer: s, HostKey: query.Get("host_key")}
+	return &SFTPServer{FileServer: s, PrivateKey: query.Get("private_key"), HostKey: query.Get("host_key")}
 }
 
 // StartSFTP starts an OpenSSH, which the test may stop and start again. It lets one user in, by a key.

@@ -43,11 +43,13 @@ func (s *Shared) Need(t testing.TB, names ...string) {
 // starters start servers, and say how the environment names each.
 var starters = map[string]func(testing.TB) string{
 	"CLICKHOUSE": func(t testing.TB) string { return ClickHouse(t).dsn() },
+	"FTP":        func(t testing.TB) string { return StartFTP(t, "explicit").dsn() },
 	"GCS":        func(t testing.TB) string { return GCS(t).Endpoint },
 	"POSTGRES":   func(t testing.TB) string { return StartPostgres(t).dsn },
 	"RABBITMQ":   RabbitMQ,
 	"REDIS":      Redis,
 	"S3":         func(t testing.TB) string { return StartS3(t).dsn() },
+	"SFTP":       func(t testing.TB) string { return StartSFTP(t).dsn() },
 	"SQS":        func(t testing.TB) string { return SQS(t).Endpoint },
 }
 
@@ -80,6 +82,19 @@ func (s *Shared) End() { s.all.end() }
 func (s *S3Server) dsn() string {
 	return (&url.URL{Scheme: "http", User: url.UserPassword(s.AccessKeyID, s.SecretAccessKey), Host: s.Addr(), Path: "/",
 		RawQuery: url.Values{"region": {s.Region}}.Encode()}).String()
+}
+
+func (s *FTPServer) dsn() string {
+	return s.url("ftp", url.Values{"tls": {s.TLS}, "ca_file": {s.CAFile}})
+}
+
+func (s *SFTPServer) dsn() string {
+	return s.url("sftp", url.Values{"private_key": {s.PrivateKey}, "host_key": {s.HostKey}})
+}
+
+func (s *FileServer) url(scheme string, query url.Values) string {
+	query.Set("local", s.Local)
+	return (&url.URL{Scheme: scheme, User: url.UserPassword(s.User, s.Password), Host: s.Addr(), Path: s.root, RawQuery: query.Encode()}).String()
 }
 
 func (s ClickHouseServer) dsn() string {

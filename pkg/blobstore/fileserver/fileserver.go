@@ -75,7 +75,7 @@ func (s *Store) check(c *call, directory string) error {
 	base, err := c.Folder(directory)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("directory: there is no folder %q: %w", directory, err)
+		return fmt.Errorf("directory: there is no folder %q: %v", directory, err) // the kind would tell of a file that is missing here
 	case err != nil:
 		return fmt.Errorf("directory: %q: %w", directory, err)
 	}
