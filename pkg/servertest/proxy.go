@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Proxy passes on what clients and a server say to each other, until it is told otherwise. Safe for concurrent use.
@@ -21,6 +22,7 @@ type Proxy struct {
 	rules   []*rule        // guarded by mu; those that have not been met yet
 	held    chan struct{}  // guarded by mu; while it is not nil nothing is passed on, until it is closed
 	refuses bool           // guarded by mu; new connections are closed at once
+	pace    pace           // guarded by mu; how slowly all is passed on
 }
 
 // pair is a client's connection and the one to the server that it stands for.
@@ -36,7 +38,21 @@ type pair struct {
 type rule struct {
 	match []byte
 	after bool // the server hears it, and only its answer is lost
+	reset bool // both ends are told that the connection was reset
 	met   chan struct{}
+}
+
+// pace is how slowly each way of a connection passes on what is said.
+type pace struct {
+	latency time.Duration
+	rate    int // bytes a second; 0 is as fast as they come
+}
+
+func (p pace) of(bytes int) time.Duration {
+	if p.rate == 0 {
+		return p.latency
+	}
+	return p.latency + time.Duration(bytes)*time.Second/time.Duration(p.rate)
 }
 
 // NewProxy returns a proxy for the server at target, which is a host and a port. It ends with the test.
@@ -70,6 +86,23 @@ func (p *Proxy) Cut() {
 	}
 }
 
+// Reset resets every connection that is open: whoever says more is told so.
+func (p *Proxy) Reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.pairs {
+		c.reset()
+	}
+}
+
+// Slow lets each piece of what is said wait for latency, and passes on as many bytes a second each way; 0 is as fast as
+// they come.
+func (p *Proxy) Slow(latency time.Duration, rate int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pace = pace{latency, rate}
+}
+
 // Refuse closes new connections at once, or lets them through again.
 func (p *Proxy) Refuse(yes bool) {
 	p.mu.Lock()
@@ -98,17 +131,24 @@ func (p *Proxy) Release() {
 
 // CutBefore cuts the first connection whose client says match in one piece, before the server hears it. What it returns is
 // closed then.
-func (p *Proxy) CutBefore(match string) <-chan struct{} { return p.await(match, false) }
+func (p *Proxy) CutBefore(match string) <-chan struct{} { return p.await(rule{match: []byte(match)}) }
+
+// ResetBefore is CutBefore, but both ends are told that the connection was reset.
+func (p *Proxy) ResetBefore(match string) <-chan struct{} {
+	return p.await(rule{match: []byte(match), reset: true})
+}
 
 // CutAfter lets the server hear the first match that a client says in one piece, and cuts the connection when the server
 // answers: the answer is lost. What it returns is closed then.
-func (p *Proxy) CutAfter(match string) <-chan struct{} { return p.await(match, true) }
+func (p *Proxy) CutAfter(match string) <-chan struct{} {
+	return p.await(rule{match: []byte(match), after: true})
+}
 
-func (p *Proxy) await(match string, after bool) <-chan struct{} {
-	r := &rule{match: []byte(match), after: after, met: make(chan struct{})}
+func (p *Proxy) await(r rule) <-chan struct{} {
+	r.met = make(chan struct{})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rules = append(p.rules, r)
+	p.rules = append(p.rules, &r)
 	return r.met
 }
 
@@ -139,6 +179,7 @@ func (p *Proxy) connect(client net.Conn) {
 	both.Go(func() { c.pass(server, client, c.heard) })
 	both.Go(func() { c.pass(client, server, c.answered) })
 	both.Wait()
+	c.end()
 	p.mu.Lock()
 	delete(p.pairs, c)
 	p.mu.Unlock()
@@ -153,7 +194,7 @@ func (c *pair) pass(to io.Writer, from io.Reader, ask func([]byte) error) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
-		c.proxy.wait()
+		c.proxy.wait(n)
 		if n > 0 {
 			if err := ask(buf[:n]); err != nil {
 				return
@@ -168,18 +209,26 @@ func (c *pair) pass(to io.Writer, from io.Reader, ask func([]byte) error) {
 	}
 }
 
-// wait waits while everything is held.
-func (p *Proxy) wait() {
+// wait waits while everything is held, and then for as long as it takes to pass on so many bytes.
+func (p *Proxy) wait(bytes int) {
 	p.mu.Lock()
-	held := p.held
+	held, pace := p.held, p.pace
 	p.mu.Unlock()
 	if held != nil {
 		<-held
+	}
+	if takes := pace.of(bytes); takes > 0 {
+		<-time.After(takes)
 	}
 }
 
 // heard looks whether a rule is met by what the client says.
 func (c *pair) heard(said []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lost != nil {
+		return nil // one at a time
+	}
 	p := c.proxy
 	p.mu.Lock()
 	i := slices.IndexFunc(p.rules, func(r *rule) bool { return bytes.Contains(said, r.match) })
@@ -190,14 +239,15 @@ func (c *pair) heard(said []byte) error {
 	r := p.rules[i]
 	p.rules = slices.Delete(p.rules, i, i+1)
 	p.mu.Unlock()
-	if !r.after {
-		close(r.met)
-		return errCut
+	if r.after {
+		c.lost = r
+		return nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lost = r
-	return nil
+	close(r.met)
+	if r.reset {
+		c.reset()
+	}
+	return errCut
 }
 
 // answered loses the answer that a rule waits for.
@@ -208,7 +258,19 @@ func (c *pair) answered([]byte) error {
 		return nil
 	}
 	close(c.lost.met)
+	c.lost = nil
 	return errCut
+}
+
+// end meets the rule whose answer never came: it is lost too.
+func (c *pair) end() { _ = c.answered(nil) }
+
+// reset lets both connections end without the usual farewell.
+func (c *pair) reset() {
+	for _, conn := range [...]net.Conn{c.client, c.server} {
+		_ = conn.(*net.TCPConn).SetLinger(0) // fails when it is closed already
+	}
+	c.cut()
 }
 
 func (c *pair) cut() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -141,4 +142,66 @@ func TestProxyCutsRefusesAndHolds(t *testing.T) {
 	if got, err := say("five"); got != "four\n" || err != nil {
 		t.Errorf("released: got %q and %v, want four", got, err)
 	}
+}
+
+func TestProxyResets(t *testing.T) {
+	for name, reset := range map[string]func(*Proxy){
+		"all":           func(p *Proxy) { p.Reset() },
+		"one that fits": func(p *Proxy) { p.ResetBefore("two") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEcho(t)
+			p := NewProxy(t, e.listener.Addr().String())
+			_, say := talk(t, p)
+			if _, err := say("one"); err != nil {
+				t.Fatal(err)
+			}
+			reset(p)
+			if got, err := say("two"); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+				t.Errorf("got %q and %v, want the connection reset", got, err)
+			}
+			if e.has("two") {
+				t.Error("the server has heard it, want not")
+			}
+		})
+	}
+}
+
+func TestProxyIsSlow(t *testing.T) {
+	p := NewProxy(t, newEcho(t).listener.Addr().String())
+	_, say := talk(t, p)
+	p.Slow(20*time.Millisecond, 1000) // each way 20 ms, and a millisecond a byte
+	begun := time.Now()
+	if got, err := say("twenty characters."); err != nil {
+		t.Errorf("got %q and %v, want it back", got, err)
+	}
+	if took := time.Since(begun); took < 78*time.Millisecond {
+		t.Errorf("it took %v, want 78ms or more", took)
+	}
+	p.Slow(0, 0)
+	if got, err := say("more"); got != "more\n" || err != nil {
+		t.Errorf("got %q and %v, want more", got, err)
+	}
+}
+
+// An answer that never comes, as the client leaves before, is lost like another.
+func TestProxyLosesAnAnswerThatNeverComes(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mute.Close() }) // nobody accepts: the kernel does
+	p := NewProxy(t, mute.Addr().String())
+	met := p.CutAfter("")
+	c, err := net.Dial("tcp", p.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, "hello\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-met
 }
