@@ -203,6 +203,10 @@ func (s *server) writing(context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("open the batch files: %w", err)
 	}
+	if _, local := s.blobs.(blobstore.FilePutter); local {
+		b := &backlog{batches: s.control.Batches(), tell: s.writer.Shipped, log: s.log}
+		s.stages = append(s.stages, stage{name: "backlog", run: b.run})
+	}
 	uploader := transport.NewUploader(s.writer, s.blobs, s.queue, s.control.Batches(), s.log, s.moving)
 	s.stages = append(s.stages,
 		stage{name: "uploader", run: uploader.Run, dry: true},

@@ -55,6 +55,8 @@ type Batches interface {
 	Find(ctx context.Context, id string) (Batch, error)
 	// Pending counts the batches in StateShipped and tells when the oldest of them was created (zero if none).
 	Pending(ctx context.Context) (n int, oldest time.Time, err error)
+	// Waiting gives the bytes of the batches in StateShipped and StateDead, by destination.
+	Waiting(ctx context.Context) (bytes map[string]int64, err error)
 }
 
 // Dead keeps the batches whose load was given up, until a person replays or drops them.

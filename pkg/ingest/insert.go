@@ -55,7 +55,7 @@ const (
 // Insert flattens body's rows and keeps them: all of them, or none when it returns an error. Without a table the body is
 // an envelope that names it.
 func (w *Writer) Insert(ctx context.Context, destination string, table schema.Table, body io.Reader, o Options) (Inserted, error) {
-	if err := w.begin(); err != nil {
+	if err := w.begin(destination); err != nil {
 		return Inserted{}, err
 	}
 	defer w.end()
@@ -103,6 +103,7 @@ func (w *Writer) insert(ctx context.Context, t target, body io.Reader, o Options
 		return Inserted{}, err
 	}
 	warm.accepted.insert(rows, r.size)
+	w.disk.took(r.size)
 	in.RowIDs = ids.list
 	return in, nil
 }
@@ -167,7 +168,7 @@ func (w *Writer) insertOwn(ctx context.Context, t target, r *request) (in Insert
 	}
 	w.metrics.sealed.WithLabelValues("own").Inc()
 	w.metrics.waiting.Inc()
-	w.shelf.put(sealed{t, id, path}, now)
+	w.shelf.put(sealed{t, id, path}, r.size, now)
 	return in, nil
 }
 

@@ -104,5 +104,9 @@ func (w *Writer) Find(batch string) (destination string, table schema.Table, ok 
 	return h.destination, h.table, ok
 }
 
+// Shipped says how many bytes of batches that were shipped still wait on the same disk, by destination: they count as those
+// that are here.
+func (w *Writer) Shipped(bytes map[string]int64) { w.shipped.Store(&bytes) }
+
 // Oldest tells when the oldest batch was opened that is not shipped.
 func (w *Writer) Oldest() (time.Time, bool) { return w.shelf.oldest() }

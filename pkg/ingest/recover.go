@@ -99,7 +99,7 @@ func (w *Writer) recoverReady(b sealed) error {
 	}
 	s, err := readSidecar(b.path, info.Size())
 	if err == nil && !s.Keyed {
-		w.putUp(b)
+		w.putUp(b, info.Size())
 		return nil
 	}
 	found, err := scanFile(b.path, ndjson.ScanReady)
@@ -117,7 +117,7 @@ func (w *Writer) recoverReady(b sealed) error {
 	if len(there) > 0 { // it is all that the batch has
 		return w.dropOwn(b)
 	}
-	w.putUp(b)
+	w.putUp(b, info.Size())
 	return nil
 }
 
@@ -131,9 +131,9 @@ func (w *Writer) recoverKeys(b sealed, found ndjson.Scanned) (there map[place]co
 	return w.keys.remember(context.Background(), list...)
 }
 
-func (w *Writer) putUp(b sealed) {
+func (w *Writer) putUp(b sealed, bytes int64) {
 	w.metrics.waiting.Inc()
-	w.shelf.put(b, createdOf(b.batch))
+	w.shelf.put(b, bytes, createdOf(b.batch))
 }
 
 // recoverOpen keeps the whole inserts of an open batch, puts what comes after them aside, but for zeros that were written
@@ -176,7 +176,7 @@ func (w *Writer) recoverOpen(b sealed) error {
 	w.metrics.sealed.WithLabelValues("recovered").Inc()
 	w.log.Info("open batch recovered", "batch", b.batch, "destination", b.destination, "table", b.table.String(), "rows", found.Rows)
 	b.path = path
-	w.putUp(b)
+	w.putUp(b, s.Bytes)
 	return nil
 }
 

@@ -193,7 +193,7 @@ func (w *Writer) shelve(b *batch, whole bool) error {
 	w.metrics.waiting.Inc()
 	w.metrics.sealed.WithLabelValues(reasonOf(b, whole)).Inc()
 	w.log.Debug("batch sealed", "batch", b.id, "destination", b.destination, "table", b.table.String(), "rows", b.rows, "bytes", b.length)
-	w.shelf.put(sealed{b.target, b.id, path}, b.created)
+	w.shelf.put(sealed{b.target, b.id, path}, b.length, b.created)
 	return nil
 }
 

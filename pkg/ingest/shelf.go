@@ -11,17 +11,19 @@ import (
 // sidecars, so that its memory stays small when nothing can be shipped for long.
 type shelf struct {
 	mu      sync.Mutex
-	waiting []sealed        // in the order in which they are given; guarded by mu, as are the rest
-	out     int             // given and neither done nor returned
-	here    map[string]held // every batch that is here: open, waiting or out
-	closed  bool            // no more will come
-	changed chan struct{}   // closed and replaced when something has
+	waiting []sealed         // in the order in which they are given; guarded by mu, as are the rest
+	out     int              // given and neither done nor returned
+	bytes   map[string]int64 // of those that wait and those that are out, by destination
+	here    map[string]held  // every batch that is here: open, waiting or out
+	closed  bool             // no more will come
+	changed chan struct{}    // closed and replaced when something has
 }
 
 // held is what is known of every batch that is here.
 type held struct {
 	target
 	created time.Time
+	bytes   int64 // when it is sealed
 }
 
 type sealed struct {
@@ -31,7 +33,7 @@ type sealed struct {
 }
 
 func newShelf() *shelf {
-	return &shelf{here: make(map[string]held), changed: make(chan struct{})}
+	return &shelf{here: make(map[string]held), bytes: make(map[string]int64), changed: make(chan struct{})}
 }
 
 // announce wakes all who wait. The caller holds mu.
@@ -44,7 +46,7 @@ func (s *shelf) announce() {
 func (s *shelf) opened(t target, batch string, created time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.here[batch] = held{t, created}
+	s.here[batch] = held{target: t, created: created}
 }
 
 // gone notes that batch is not here any more.
@@ -54,11 +56,12 @@ func (s *shelf) gone(batch string) {
 	delete(s.here, batch)
 }
 
-// put adds a sealed batch.
-func (s *shelf) put(b sealed, created time.Time) {
+// put adds a sealed batch of so many bytes.
+func (s *shelf) put(b sealed, bytes int64, created time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.here[b.batch] = held{b.target, created}
+	s.here[b.batch] = held{b.target, created, bytes}
+	s.bytes[b.destination] += bytes
 	s.waiting = append(s.waiting, b)
 	s.announce()
 }
@@ -77,6 +80,10 @@ func (s *shelf) done(batch string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out--
+	h := s.here[batch]
+	if s.bytes[h.destination] -= h.bytes; s.bytes[h.destination] == 0 {
+		delete(s.bytes, h.destination)
+	}
 	delete(s.here, batch)
 	s.announce()
 }
@@ -112,6 +119,13 @@ func (s *shelf) take(ctx context.Context) (sealed, error) {
 			return sealed{}, ctx.Err()
 		}
 	}
+}
+
+// waits gives the bytes of a destination's sealed batches.
+func (s *shelf) waits(destination string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bytes[destination]
 }
 
 func (s *shelf) find(batch string) (held, bool) {

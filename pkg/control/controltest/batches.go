@@ -3,6 +3,7 @@ package controltest
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -229,6 +230,31 @@ func checkPendingOldest(t *testing.T, s control.Store) {
 	settle(t, s, "3", control.Outcome{State: control.StateLoaded})
 	settle(t, s, "9", control.Outcome{State: control.StateLoaded})
 	wantPending(t, s, 0, time.Time{})
+}
+
+func checkWaiting(t *testing.T, s control.Store) {
+	wantWaiting := func(want map[string]int64) {
+		t.Helper()
+		if got, err := s.Batches().Waiting(t.Context()); err != nil || !maps.Equal(got, want) {
+			t.Errorf("got %v and %v waiting, want %v", got, err, want)
+		}
+	}
+	wantWaiting(map[string]int64{})
+	for i, of := range []string{"1", "2", "1", "1"} {
+		b := batch(t, string(rune('a'+i)), i)
+		b.Destination, b.Bytes = of, 1<<(40+i)
+		ship(t, s, b)
+	}
+	wantWaiting(map[string]int64{"1": 1<<40 + 1<<42 + 1<<43, "2": 1 << 41})
+	settle(t, s, "a", control.Outcome{State: control.StateDead, Reason: "r"})
+	settle(t, s, "b", control.Outcome{State: control.StateLoaded})
+	settle(t, s, "c", control.Outcome{State: control.StateShipped, Reason: "r"})
+	wantWaiting(map[string]int64{"1": 1<<40 + 1<<42 + 1<<43})
+	forget := s.Dead().Forget(t.Context(), "a")
+	if forget != nil {
+		t.Error(forget)
+	}
+	wantWaiting(map[string]int64{"1": 1<<42 + 1<<43})
 }
 
 func checkMessages(t *testing.T, s control.Store) {

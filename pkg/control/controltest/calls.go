@@ -14,6 +14,7 @@ func Calls(ctx context.Context, s control.Store) map[string]error {
 	_, attempt := s.Batches().Attempt(ctx, b)
 	_, find := s.Batches().Find(ctx, b.ID)
 	_, _, pending := s.Batches().Pending(ctx)
+	_, waiting := s.Batches().Waiting(ctx)
 	_, list := s.Dead().List(ctx, "")
 	_, noted := s.Columns().List(ctx, "1", schema.Table{})
 	_, key := s.Keys().Find(ctx, "1", control.Digest{})
@@ -35,7 +36,7 @@ func Calls(ctx context.Context, s control.Store) map[string]error {
 	_, remembered := s.Keys().Remember(ctx, []control.KeyedInsert{{Receipt: "a"}})
 	return map[string]error{
 		"Shipped": s.Batches().Shipped(ctx, b),
-		"Attempt": attempt, "Find": find, "Pending": pending, "List": list,
+		"Attempt": attempt, "Find": find, "Pending": pending, "Waiting": waiting, "List": list,
 		"Settle loaded": s.Batches().Settle(ctx, b.ID, control.Outcome{State: control.StateLoaded}),
 		"Settle dead":   s.Batches().Settle(ctx, b.ID, control.Outcome{State: control.StateDead}),
 		"Settle failed": s.Batches().Settle(ctx, b.ID, control.Outcome{State: control.StateShipped}),

@@ -53,6 +53,7 @@ func batchPromises() []promise {
 		{"Find returns the batch id, or fault.NotFound", checkFind},
 		{"Pending counts the batches in StateShipped", checkPendingCount},
 		{"Pending tells when the oldest of them was created (zero if none)", checkPendingOldest},
+		{"Waiting gives the bytes of the batches in StateShipped and StateDead, by destination", checkWaiting},
 		{"List gives the dead batches of destination", checkListDestination},
 		{"List gives oldest first", checkListOrder},
 		{"List of an empty destination means all", checkListAll},

@@ -27,6 +27,8 @@ const (
 	batchDead = `update batches set state = 'dead', reason = $2, settled = now() where id = $1 and state = 'shipped'`
 	findBatch = `select ` + batchFields + ` from batches where id = $1`
 	pending   = `select count(*), min(created) from batches where state = 'shipped'`
+	waiting   = `select destination, sum(bytes)::bigint from (select destination, bytes from batches where state = 'shipped'
+		union all select destination, bytes from batches where state = 'dead') b group by destination`
 
 	pruneBatches = `delete from batches where id = any(array(select id from batches where state = 'loaded' and settled < $1
 		order by settled limit $2 for update))`
@@ -103,6 +105,23 @@ func (v batches) Pending(ctx context.Context) (n int, oldest time.Time, err erro
 		return 0, time.Time{}, v.s.failed("count pending batches", err)
 	}
 	return a.n, orZero(a.oldest), nil
+}
+
+// Waiting implements control.Batches.
+func (v batches) Waiting(ctx context.Context) (map[string]int64, error) {
+	bytes := make(map[string]int64)
+	_, err := listOf(ctx, v.s, func(row pgx.CollectableRow) (none struct{}, err error) {
+		var destination text
+		var sum int64
+		if err = row.Scan(&destination, &sum); err == nil {
+			bytes[string(destination)] = sum
+		}
+		return none, err
+	}, waiting)
+	if err != nil {
+		return nil, v.s.failed("add up waiting batches", err)
+	}
+	return bytes, nil
 }
 
 // scanBatch reads batchFields.

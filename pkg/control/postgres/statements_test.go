@@ -29,6 +29,7 @@ func TestStatementsUseTheirIndexes(t *testing.T) {
 		{"batch failed", batchFailed, []any{id, id}, []string{"Index Scan using batches_pkey"}},
 		{"find batch", findBatch, []any{id}, []string{"Index Scan using batches_pkey"}},
 		{"pending", pending, nil, []string{"batches_shipped_idx"}},
+		{"waiting", waiting, nil, []string{"batches_shipped_idx", "batches_dead_idx"}},
 		{"list dead", listDead, []any{id}, []string{"Index Scan using batches_dead_idx"}},
 		{"prune batches", pruneBatches, []any{now, 9}, []string{"Index Scan using batches_loaded_idx", "Index Cond: (settled <", "Index Scan using batches_pkey"}},
 		{"list columns", listColumns, []any{id, id}, []string{"Index Scan using columns_name_idx"}},

@@ -79,3 +79,25 @@ func (v batches) Pending(ctx context.Context) (n int, oldest time.Time, err erro
 	}
 	return n, fromMicros(created), nil
 }
+
+// Waiting implements control.Batches.
+func (v batches) Waiting(ctx context.Context) (bytes map[string]int64, err error) {
+	rows, err := v.s.stmts.waiting.QueryContext(ctx)
+	if err != nil {
+		return nil, v.s.failed("add up waiting batches", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	bytes = make(map[string]int64)
+	for rows.Next() {
+		var destination string
+		var sum int64
+		if err := rows.Scan(&destination, &sum); err != nil {
+			return nil, v.s.failed("add up waiting batches", err)
+		}
+		bytes[destination] = sum
+	}
+	if err := rows.Err(); err != nil {
+		return nil, v.s.failed("add up waiting batches", err)
+	}
+	return bytes, nil
+}

@@ -21,7 +21,7 @@ type statement struct {
 type statements struct {
 	shipped, attempt, failed, revive, prune statement // fast
 	loaded, dead, forget                    statement // synced
-	find, pending, list                     statement // read
+	find, pending, waiting, list            statement // read
 
 	note  statement // synced
 	noted statement // read
@@ -107,6 +107,8 @@ func (s *store) ofBatches() []prepared {
 		{&s.stmts.forget, s.synced, `delete from batches where id = ? and state = 'dead'`},
 		{&s.stmts.find, s.read, `select ` + fields + ` from batches where id = ?`},
 		{&s.stmts.pending, s.read, `select count(*), min(created) from batches where state = 'shipped'`},
+		{&s.stmts.waiting, s.read, `select destination, sum(bytes) from (select destination, bytes from batches where state = 'shipped'
+			union all select destination, bytes from batches where state = 'dead') group by destination`},
 		{&s.stmts.list, s.read, `select ` + fields + ` from batches
 			where state = 'dead' and (?1 = '' or destination = ?1) order by created, id`},
 	}

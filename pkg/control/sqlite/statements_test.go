@@ -39,6 +39,8 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 	s := openNew(t)
 	for _, tt := range []struct{ name, query, want string }{
 		{"pending", "select count(*), min(created) from batches where state = 'shipped'", "batches_shipped_idx"},
+		{"waiting", "select destination, bytes from batches where state = 'shipped' union all select destination, bytes from batches where state = 'dead'",
+			"batches_dead_idx"},
 		{"list", `select ` + fields + ` from batches where state = 'dead' and (?1 = '' or destination = ?1) order by created, id`,
 			"batches_dead_idx"},
 		{"prune", `delete from batches where id in (select id from batches where state = 'loaded' and settled < ? limit 1000)`,

@@ -1,0 +1,128 @@
+package ingest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// into inserts n rows into a destination.
+func into(t *testing.T, w *Writer, destination string, n int) error {
+	t.Helper()
+	_, err := w.Insert(t.Context(), destination, parseTable(t, "events"), strings.NewReader(bodyOf(n)), Options{})
+	return err
+}
+
+// A destination whose rows gather is refused more when they take as much of the disk as is left. Others are not, and nor is it
+// when some of its batches have gone.
+func TestBacklogOfOneDestination(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const disk, least = 1 << 20, 1 << 18
+		w := newWriter(t, func(c *Config) { c.FreeSpace = least })
+		w.disk.free = func() (int64, error) { return disk - w.shelf.waits("bad") - w.shelf.waits("good"), nil }
+		n := 0
+		var err error
+		for ; err == nil && n < 1000; n++ {
+			err = into(t, w, "bad", 100)
+			sealAll(w)
+			time.Sleep(freeFor)
+		}
+		wantBusy(t, err, "backlog_full")
+		if got, half := w.shelf.waits("bad"), int64(disk-least)/2; got < half || got > half*11/10 {
+			t.Errorf("got %d bytes waiting, want a little over half of what may be used, %d", got, half)
+		}
+		if err := w.Check(); err != nil {
+			t.Errorf("the node takes no rows: %v", err)
+		}
+		for range n {
+			if err := into(t, w, "good", 100); err != nil {
+				t.Fatalf("the other destination: %v", err)
+			}
+			sealAll(w)
+			shipAll(t, w, "good")
+			time.Sleep(freeFor)
+		}
+		wantBusy(t, into(t, w, "bad", 1), "backlog_full")
+		shipAll(t, w, "bad")
+		time.Sleep(freeFor)
+		if err := into(t, w, "bad", 1); err != nil {
+			t.Errorf("when its batches are shipped: %v", err)
+		}
+	})
+}
+
+// shipAll takes the sealed batches, ships those of a destination and puts the others back.
+func shipAll(t *testing.T, w *Writer, destination string) {
+	t.Helper()
+	for range len(w.shelf.here) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		r, err := w.Next(ctx)
+		cancel()
+		if err != nil {
+			return // only open ones are left
+		}
+		if r.Destination != destination {
+			w.Return(r)
+		} else if err := w.Done(r); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What is still on the disk when it was shipped counts, and so does what an earlier process left.
+func TestBacklogOnDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w := openDir(t, dir, nil)
+		if err := into(t, w, "d", 100); err != nil {
+			t.Fatal(err)
+		}
+		sealAll(w)
+		want := w.shelf.waits("d")
+		if want == 0 {
+			t.Fatal("nothing waits")
+		}
+		if err := into(t, w, "d", 100); err != nil { // stays open
+			t.Fatal(err)
+		}
+		w = openDir(t, dir, func(c *Config) { c.FreeSpace = 1000 })
+		if got := w.shelf.waits("d"); got != 2*want {
+			t.Errorf("after a restart %d bytes wait, want %d", got, 2*want)
+		}
+		for _, tt := range []struct {
+			shipped, spare int64
+			full           bool
+		}{{0, 2 * want, false}, {0, 2*want - 1, true}, {1, 2 * want, true}, {1, 2*want + 1, false}} {
+			w.disk.free = func() (int64, error) { return 1000 + tt.spare, nil }
+			time.Sleep(freeFor)
+			w.Shipped(map[string]int64{"d": tt.shipped, "other": 1 << 40})
+			err := w.begin("d")
+			if err == nil {
+				w.end()
+			}
+			if tt.full {
+				wantBusy(t, err, "backlog_full")
+			} else if err != nil {
+				t.Errorf("%+v: got %v, want room", tt, err)
+			}
+		}
+	})
+}
+
+// A look at the disk is not trusted for longer than it takes to fill a part of it.
+func TestFreeSpaceIsLookedAtAgainWhenMuchWasTaken(t *testing.T) {
+	free := int64(100 << 20)
+	d := disk{least: 10 << 20, free: func() (int64, error) { return free, nil }}
+	for taken := 0; ; taken++ {
+		if err := d.check(); err != nil {
+			wantBusy(t, err, "disk_low")
+			break
+		}
+		d.took(1 << 20)
+		if free -= 1 << 20; free < 8<<20 {
+			t.Fatalf("got %d bytes left and inserts taken, want them refused below %d", free, d.least)
+		}
+	}
+}
