@@ -25,7 +25,8 @@ const maxReason = 2000
 type task struct {
 	message    queue.Message
 	shipment   Shipment
-	unreadable error // why there is no shipment
+	unreadable error           // why there is no shipment
+	stopping   <-chan struct{} // closed when the workers are to stop
 }
 
 // handle does what t's message asks for, then removes the message or gives it back. Meanwhile the lease is extended.
@@ -35,12 +36,30 @@ func (w *Workers) handle(ctx context.Context, t task) {
 	stop()
 	var err error
 	if again > 0 {
-		err = w.queue.Hide(ctx, t.message, again)
+		err = w.giveBack(ctx, t, again)
 	} else {
 		err = w.queue.Delete(ctx, t.message)
 	}
 	if err != nil {
 		w.log.WarnContext(ctx, "message stays until its lease ends", "batch", t.shipment.Batch, "err", err)
+	}
+}
+
+// giveBack hides t's message for as long as its batch waits to be tried again. A queue that fails is asked again: a lease may be
+// much longer than that. It ends with the lease, as the message comes then by itself, or when the workers stop.
+func (w *Workers) giveBack(ctx context.Context, t task, again time.Duration) error {
+	ends := time.Now().Add(w.cfg.Lease)
+	for failures := 1; ; failures++ {
+		err := w.queue.Hide(ctx, t.message, again)
+		wait := w.backoff.delay(failures)
+		if err == nil || !fault.Retryable(err) || time.Now().Add(wait).After(ends) {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-t.stopping:
+			return err
+		}
 	}
 }
 

@@ -127,13 +127,13 @@ func (w *Workers) receive(ctx context.Context, loads *sync.WaitGroup) {
 			continue
 		}
 		failures = 0
-		w.dispatch(context.WithoutCancel(ctx), m, loads)
+		w.dispatch(context.WithoutCancel(ctx), task{message: m, stopping: ctx.Done()}, loads)
 	}
 }
 
-// dispatch starts m's load, or gives m back when its destination has as many as it may.
-func (w *Workers) dispatch(ctx context.Context, m queue.Message, loads *sync.WaitGroup) {
-	t := task{message: m}
+// dispatch starts t's load, or gives its message back when its destination has as many as it may.
+func (w *Workers) dispatch(ctx context.Context, t task, loads *sync.WaitGroup) {
+	m := t.message
 	t.shipment, t.unreadable = parseShipment(m.Body)
 	lane := w.lanes.of(t.shipment.Destination)
 	if wait, ok := lane.enter(m.Attempt > 1); !ok {
