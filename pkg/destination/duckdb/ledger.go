@@ -10,9 +10,11 @@ import (
 const ownSchema = "__scratchdata"
 
 // How long the ledger knows a batch, and how often it is looked through for older ones. A queue never delivers a batch
-// again after that long.
+// again after that long. The newest it knows whatever their time: a machine's clock may be set by years, as when it starts
+// with a wrong one after a power loss, and what was loaded last is then delivered again.
 const (
 	ledgerKeeps  = 30 * 24 * time.Hour
+	ledgerNewest = 10_000
 	ledgerPruned = time.Hour
 )
 
@@ -50,14 +52,16 @@ func (e *engine) addBatch(w *conn, id string, n entry) error {
 	return err
 }
 
-// prune forgets, now and then, the batches that were loaded long before now. The caller holds the writer.
+// prune forgets, now and then, the batches that were loaded long before now. The caller holds the writer. Rows of a table have
+// the order in which they were added.
 func (e *engine) prune(ctx context.Context, w *conn, now time.Time) error {
-	if now.Sub(e.pruned) < ledgerPruned {
+	if since := now.Sub(e.pruned); since >= 0 && since < ledgerPruned {
 		return nil
 	}
 	e.pruned = now
 	return w.within(ctx, beginWrite, commit, func() error {
-		_, err := w.rows("DELETE FROM "+e.ledger()+" WHERE loaded_at < ? RETURNING batch_id", now.Add(-ledgerKeeps))
+		_, err := w.rows("DELETE FROM "+e.ledger()+" WHERE loaded_at < ? AND rowid <= (SELECT max(rowid) FROM "+e.ledger()+") - ? RETURNING batch_id",
+			now.Add(-ledgerKeeps), int64(ledgerNewest))
 		return err
 	})
 }

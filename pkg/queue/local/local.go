@@ -35,9 +35,11 @@ const (
 	minLease = time.Millisecond
 )
 
-// local is the queue. The file's times are those of the machine's clock: one that is set back makes messages wait.
+// local is the queue. The file's times are those of the machine's clock.
 type local struct {
 	db     *sql.DB
+	clock  *clock
+	log    *slog.Logger
 	closed chan struct{}
 
 	mu      sync.Mutex
@@ -55,7 +57,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (queue.Queue, error
 	if err != nil {
 		return nil, err
 	}
-	return &local{db: db, closed: make(chan struct{}), changed: make(chan struct{})}, nil
+	return &local{db: db, clock: newClock(), log: log, closed: make(chan struct{}), changed: make(chan struct{})}, nil
 }
 
 // messages gives the library's view of the file. The library has one lease for all of a queue, and one queue is as good
@@ -85,6 +87,10 @@ func (l *local) Receive(ctx context.Context, lease time.Duration) (queue.Message
 	defer poll.Stop()
 	for {
 		changed := l.watch() // before looking, so that no Send falls between
+		err := l.followClock(ctx)
+		if err != nil {
+			return queue.Message{}, l.failed("follow the clock", err)
+		}
 		m, found, err := l.take(ctx, lease)
 		if err != nil {
 			return queue.Message{}, l.failed("receive a message", err)
