@@ -28,6 +28,7 @@ func smallDisk(t *testing.T, bytes int) string {
 // A disk that something else fills up to its last byte lets inserts answer 503, and loads wait. When there is room again all goes
 // on by itself, and there is what was acknowledged and nothing else.
 func TestADiskThatIsFull(t *testing.T) {
+	t.Parallel()
 	dir := smallDisk(t, 48<<20)
 	n := startNode(t, fmt.Sprintf("data_dir: %q\nuploads: {max_file_age: 50ms}\n", dir))
 	c := &client{node: n, key: "local", table: "events"}
@@ -75,6 +76,7 @@ func fill(t *testing.T, name string) {
 // A database that is away fills its share of the node's disk. Then its inserts are refused, while those of another go on and are
 // loaded; when it is back its rows are too.
 func TestADatabaseThatIsAway(t *testing.T) {
+	t.Parallel()
 	ch := servertest.ClickHouse(t)
 	p := servertest.NewProxy(t, fmt.Sprintf("%s:%d", ch.Host, ch.TCP))
 	dir := smallDisk(t, 48<<20)
@@ -110,6 +112,7 @@ destinations:
 
 // A blob store that is away lets a node's own disk fill up to its share, and its memory not at all. Then inserts are refused.
 func TestABlobStoreThatIsAway(t *testing.T) {
+	t.Parallel()
 	var r road
 	r.onS3(t)
 	dir := smallDisk(t, 48<<20)

@@ -57,10 +57,29 @@ type road struct {
 // start starts the nodes.
 func (r *road) start(t *testing.T) {
 	t.Helper()
-	text := fmt.Sprintf("blob_store: %s\nqueue: %s\ndatabase: %s\nworkers: {lease: %v}\nuploads: {max_file_age: 50ms}\n",
+	r.taker = r.newTaker(t)
+	r.taker.start()
+	r.loader = r.newLoader(t, "")
+	r.loader.start()
+}
+
+func (r *road) newTaker(t *testing.T) *node {
+	t.Helper()
+	n := newNode(t, r.yaml())
+	n.Env = append(n.Env, "SCRATCH_WORKERS_ENABLED=false", "SCRATCH_DESTINATIONS_0_TYPE=ingest_only")
+	return n
+}
+
+func (r *road) newLoader(t *testing.T, more string) *node {
+	t.Helper()
+	n := newNode(t, r.yaml()+more)
+	n.Env = append(n.Env, "SCRATCH_UPLOADS_ENABLED=false")
+	return n
+}
+
+func (r *road) yaml() string {
+	return fmt.Sprintf("blob_store: %s\nqueue: %s\ndatabase: %s\nworkers: {lease: %v}\nuploads: {max_file_age: 50ms}\n",
 		r.blobs.yaml(), r.queue.yaml(), r.database.yaml(), roadLease)
-	r.taker = startNode(t, text, "SCRATCH_WORKERS_ENABLED=false", "SCRATCH_DESTINATIONS_0_TYPE=ingest_only")
-	r.loader = startNode(t, text, "SCRATCH_UPLOADS_ENABLED=false")
 }
 
 // in gives the same road for a part of the test.

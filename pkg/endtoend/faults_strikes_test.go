@@ -96,6 +96,13 @@ func (n *numbers) shuffled() {
 	n.t.Helper()
 	n.loader.mustStop()
 	n.batches()
+	n.triple()
+	n.loader.start()
+}
+
+// triple puts three messages in no order into the queue for each that waits there.
+func (n *numbers) triple() {
+	n.t.Helper()
 	q := n.openQueue(n.t)
 	var bodies [][]byte
 	for _, m := range n.received(q, time.Minute) {
@@ -110,7 +117,6 @@ func (n *numbers) shuffled() {
 			n.t.Fatal(err)
 		}
 	}
-	n.loader.start()
 }
 
 // stolen lets a receiver beside the workers have the messages, whose leases end while it holds them. Later it says that they
