@@ -77,6 +77,7 @@ func fill(t *testing.T, name string) {
 // loaded; when it is back its rows are too.
 func TestADatabaseThatIsAway(t *testing.T) {
 	t.Parallel()
+	servers.Need(t, "CLICKHOUSE")
 	ch := servertest.ClickHouse(t)
 	p := servertest.NewProxy(t, fmt.Sprintf("%s:%d", ch.Host, ch.TCP))
 	dir := smallDisk(t, 48<<20)

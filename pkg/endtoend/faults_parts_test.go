@@ -26,14 +26,14 @@ func (p *part) betweenHTTP(t *testing.T, endpoint string) {
 // onS3 keeps the road's blobs in S3.
 func (r *road) onS3(t *testing.T) {
 	t.Helper()
+	servers.Need(t, "S3")
 	s := servertest.S3(t)
 	bucket := s.Bucket(t)
 	p := &r.blobs
 	p.kind = "s3"
 	p.betweenHTTP(t, s.Endpoint)
 	settings := func(endpoint string) string {
-		return fmt.Sprintf("{endpoint: %q, region: %s, path_style: true, bucket: %s, access_key_id: %q, secret_access_key: %q}",
-			endpoint, s.Region, bucket, s.AccessKeyID, s.SecretAccessKey)
+		return "{" + s3Settings(s, endpoint, bucket, s.AccessKeyID, s.SecretAccessKey) + "}"
 	}
 	p.far, p.near = settings("http://"+p.tcp.Addr()), settings(s.Endpoint)
 	p.answers = make(map[string]servertest.HTTPAnswer)
@@ -47,12 +47,13 @@ func (r *road) onS3(t *testing.T) {
 // onGCS keeps the road's blobs in Google Cloud Storage.
 func (r *road) onGCS(t *testing.T) {
 	t.Helper()
+	servers.Need(t, "GCS")
 	s := servertest.GCS(t)
 	bucket := s.Bucket(t)
 	p := &r.blobs
 	p.kind = "gcs"
 	p.betweenHTTP(t, s.Endpoint)
-	settings := func(endpoint string) string { return fmt.Sprintf("{endpoint: %q, bucket: %s}", endpoint, bucket) }
+	settings := func(endpoint string) string { return "{" + gcsSettings(endpoint, bucket) + "}" }
 	p.far, p.near = settings("http://"+p.tcp.Addr()), settings(s.Endpoint)
 	p.answers = make(map[string]servertest.HTTPAnswer)
 	for reason, status := range map[string]int{"internalError": 500, "backendError": 503, "rateLimitExceeded": 429} {
@@ -74,14 +75,13 @@ func (r *road) onFiles(t *testing.T) {
 // throughSQS sends the road's messages through SQS.
 func (r *road) throughSQS(t *testing.T) {
 	t.Helper()
+	servers.Need(t, "SQS")
 	s := servertest.SQS(t)
 	at := s.Queue(t, nil)
 	p := &r.queue
 	p.kind = "sqs"
 	p.betweenHTTP(t, s.Endpoint)
-	settings := func(endpoint string) string {
-		return fmt.Sprintf("{url: %q, endpoint: %q, region: us-east-1, access_key_id: test, secret_access_key: test, wait: 1s}", at, endpoint)
-	}
+	settings := func(endpoint string) string { return "{" + sqsSettings(at, endpoint, "test") + "}" }
 	p.far, p.near = settings("http://"+p.tcp.Addr()), settings(s.Endpoint)
 	p.answers = make(map[string]servertest.HTTPAnswer)
 	for code, status := range map[string]int{"InternalFailure": 500, "ServiceUnavailable": 503, "ThrottlingException": 400, "RequestThrottled": 403} {
@@ -93,25 +93,29 @@ func (r *road) throughSQS(t *testing.T) {
 // throughRedis sends the road's messages through Redis.
 func (r *road) throughRedis(t *testing.T) {
 	t.Helper()
-	r.queue = byURL(t, "redis", "url", servertest.Redis(t), ", stream: "+t.Name())
+	servers.Need(t, "REDIS")
+	r.queue = byURL(t, "redis", "url", servertest.Redis(t), ", stream: "+unique())
 }
 
 // throughRabbitMQ sends the road's messages through RabbitMQ.
 func (r *road) throughRabbitMQ(t *testing.T) {
 	t.Helper()
-	r.queue = byURL(t, "rabbitmq", "url", servertest.RabbitMQ(t), ", queue: "+t.Name())
+	servers.Need(t, "RABBITMQ")
+	r.queue = byURL(t, "rabbitmq", "url", servertest.RabbitMQ(t), ", queue: "+unique())
 }
 
 // throughPostgres sends the road's messages through Postgres.
-func (r *road) throughPostgres(t *testing.T, dsn string) {
+func (r *road) throughPostgres(t *testing.T) {
 	t.Helper()
-	r.queue = byURL(t, "postgres", "dsn", dsn, "")
+	servers.Need(t, "POSTGRES")
+	r.queue = byURL(t, "postgres", "dsn", servertest.Postgres(t), "")
 }
 
-// in Postgres remembers what the road's nodes share.
-func (r *road) inPostgres(t *testing.T, dsn string) {
+// inPostgres lets Postgres remember what the road's nodes share.
+func (r *road) inPostgres(t *testing.T) {
 	t.Helper()
-	r.database = byURL(t, "postgres", "dsn", dsn, "")
+	servers.Need(t, "POSTGRES")
+	r.database = byURL(t, "postgres", "dsn", servertest.Postgres(t), "")
 }
 
 // byURL is a part whose server has a URL.
@@ -121,7 +125,7 @@ func byURL(t *testing.T, kind, key, at, more string) part {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := part{kind: kind, near: fmt.Sprintf("{%s: %q%s}", key, at, strings.ReplaceAll(more, "/", "-"))}
+	p := part{kind: kind, near: fmt.Sprintf("{%s: %q%s}", key, at, more)}
 	p.between(t, u.Host)
 	p.far = strings.Replace(p.near, u.Host, p.tcp.Addr(), 1)
 	return p

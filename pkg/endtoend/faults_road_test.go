@@ -23,9 +23,6 @@ import (
 // roadLease is the workers' lease: short, so that what a fault has hidden comes again within the test.
 const roadLease = 2 * time.Second
 
-// patience is how long anything may take.
-const patience = 90 * time.Second
-
 // part is a queue, a blob store or a database with what stands between it and the nodes.
 type part struct {
 	kind      string
@@ -177,11 +174,7 @@ func (n *numbers) shipped() {
 // awaitOnce waits for the rows, and then wants each of them once, and none on its way.
 func (n *numbers) awaitOnce() {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(n.t.Context(), patience)
-	defer cancel()
-	if err := n.loader.AwaitNumber(ctx, "select count(*) from "+n.table, n.sent, 20*time.Millisecond); err != nil {
-		n.t.Fatal(err)
-	}
+	n.loader.await("select count(*) from "+n.table, n.sent)
 	for _, at := range []*node{n.taker, n.loader} {
 		awaitMetric(n.t, at, "scratchdata_oldest_unloaded_seconds", func(v float64) bool { return v == 0 })
 	}

@@ -5,31 +5,29 @@ import (
 	"maps"
 	"slices"
 	"testing"
-
-	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
 
 // roads are the pairs of stores and queues that the faults come between, and the parts that they strike: each once.
 var roads = []struct {
 	name   string
-	lay    func(t *testing.T, r *road, databases *servertest.PostgresServer)
+	lay    func(t *testing.T, r *road)
 	struck []string
 }{
-	{"s3 and redis", func(t *testing.T, r *road, _ *servertest.PostgresServer) {
+	{"s3 and redis", func(t *testing.T, r *road) {
 		r.onS3(t)
 		r.throughRedis(t)
 	}, []string{"the blob store", "the queue"}},
-	{"s3 and sqs", func(t *testing.T, r *road, _ *servertest.PostgresServer) {
+	{"s3 and sqs", func(t *testing.T, r *road) {
 		r.onS3(t)
 		r.throughSQS(t)
 	}, []string{"the queue"}},
-	{"gcs and rabbitmq", func(t *testing.T, r *road, _ *servertest.PostgresServer) {
+	{"gcs and rabbitmq", func(t *testing.T, r *road) {
 		r.onGCS(t)
 		r.throughRabbitMQ(t)
 	}, []string{"the blob store", "the queue"}},
-	{"local and postgres", func(t *testing.T, r *road, databases *servertest.PostgresServer) {
+	{"local and postgres", func(t *testing.T, r *road) {
 		r.onFiles(t)
-		r.throughPostgres(t, databases.Database(t))
+		r.throughPostgres(t)
 	}, []string{"the queue", "the database"}},
 }
 
@@ -37,13 +35,12 @@ var roads = []struct {
 // every way, one after the other. All the while inserts are acknowledged. After each fault every row must be in its table
 // once, and in the end nothing be left on the way, in memory or on disk.
 func TestFaultsBetweenTheStages(t *testing.T) {
-	databases := servertest.FindPostgres(t)
 	for _, pair := range roads {
 		t.Run(pair.name, func(t *testing.T) {
 			t.Parallel()
 			var r road
-			pair.lay(t, &r, databases)
-			r.inPostgres(t, databases.Database(t))
+			pair.lay(t, &r)
+			r.inPostgres(t)
 			r.start(t)
 			r.numbers(t, "before").quietly()
 			idle := r.usage(t)

@@ -12,11 +12,12 @@ import (
 // Two nodes get each batch at the same time, several times. Its rows are in the database that they share once.
 func TestTwoNodesLoadOneBatch(t *testing.T) {
 	t.Parallel()
-	databases, ch := servertest.FindPostgres(t), servertest.ClickHouse(t)
+	servers.Need(t, "CLICKHOUSE")
+	ch := servertest.ClickHouse(t)
 	var r road
 	r.onFiles(t)
-	r.throughPostgres(t, databases.Database(t))
-	r.inPostgres(t, databases.Database(t))
+	r.throughPostgres(t)
+	r.inPostgres(t)
 	r.taker = r.newTaker(t)
 	r.taker.start()
 	more := fmt.Sprintf("destinations: [{id: 1, type: clickhouse, api_keys: [local], settings: {host: %s, tcp_port: %d, username: %s, password: %s, database: %s}}]\n",
