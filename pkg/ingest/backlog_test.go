@@ -126,3 +126,48 @@ func TestFreeSpaceIsLookedAtAgainWhenMuchWasTaken(t *testing.T) {
 		}
 	}
 }
+
+// What is shipped to a store on the same disk counts from then on, also when it is told too late.
+func TestBacklogBetweenTwoTellings(t *testing.T) {
+	var b backlog
+	want := func(n int64) {
+		t.Helper()
+		if got := b.waits("d"); got != n {
+			t.Errorf("got %d bytes waiting, want %d", got, n)
+		}
+	}
+	b.shipped("d", 1) // to a store elsewhere
+	want(0)
+	b.tell(nil)
+	b.shipped("d", 10)
+	want(10)
+	b.tell(map[string]int64{"d": 5}) // which were added up before the ten came
+	want(15)
+	b.shipped("d", 100)
+	b.shipped("e", 1000)
+	want(115)
+	b.tell(map[string]int64{"d": 110})
+	want(210)
+	b.tell(map[string]int64{"d": 110})
+	want(110)
+}
+
+// A batch that is done counts until it is told to be loaded.
+func TestBacklogOfAStoreOnTheSameDisk(t *testing.T) {
+	w := newWriter(t, nil)
+	w.Shipped(nil)
+	if err := into(t, w, "d", 100); err != nil {
+		t.Fatal(err)
+	}
+	sealAll(w)
+	waits := w.shelf.waits("d")
+	shipAll(t, w, "d")
+	if got := w.shelf.waits("d") + w.backlog.waits("d"); got != waits || waits == 0 {
+		t.Errorf("got %d bytes waiting when it is shipped, want %d as before", got, waits)
+	}
+	w.Shipped(nil)
+	w.Shipped(nil)
+	if got := w.backlog.waits("d"); got != 0 {
+		t.Errorf("got %d bytes waiting when it is loaded, want 0", got)
+	}
+}

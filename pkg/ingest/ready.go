@@ -89,6 +89,7 @@ func (w *Writer) Done(r Ready) error {
 		return fmt.Errorf("remove the shipped batch %s: %w", r.Batch, err)
 	}
 	w.metrics.waiting.Dec()
+	w.backlog.shipped(r.Destination, r.Bytes)
 	w.shelf.done(r.Batch)
 	return nil
 }
@@ -105,8 +106,8 @@ func (w *Writer) Find(batch string) (destination string, table schema.Table, ok 
 }
 
 // Shipped says how many bytes of batches that were shipped still wait on the same disk, by destination: they count as those
-// that are here.
-func (w *Writer) Shipped(bytes map[string]int64) { w.shipped.Store(&bytes) }
+// that are here. Call it again and again, with a map that nobody changes, or never when none wait there.
+func (w *Writer) Shipped(bytes map[string]int64) { w.backlog.tell(bytes) }
 
 // Oldest tells when the oldest batch was opened that is not shipped.
 func (w *Writer) Oldest() (time.Time, bool) { return w.shelf.oldest() }

@@ -32,7 +32,7 @@ type Writer struct {
 	openFile opener                              // tests let it fail
 	poke     chan struct{}                       // wakes Run: a batch may be due
 	per      atomic.Pointer[map[string]Rotation] // by destination id; the map is never changed, but replaced
-	shipped  atomic.Pointer[map[string]int64]    // likewise
+	backlog  backlog
 
 	mu       sync.Mutex
 	tables   map[target]*table // that had an insert lately; guarded by mu, as are the rest
@@ -63,7 +63,6 @@ func Open(cfg Config, ids *rowid.Source, store control.Keys, log *slog.Logger, m
 		budget:  &budget{limit: cfg.Memory}, openFile: openBatchFile,
 		tables: make(map[target]*table), poke: make(chan struct{}, 1), idle: make(chan struct{})}
 	w.per.Store(&cfg.Per)
-	w.shipped.Store(&map[string]int64{})
 	for _, state := range [...]string{incoming, open, ready, aside} {
 		if err := durable.MkdirAll(filepath.Join(cfg.Dir, state)); err != nil {
 			return nil, fmt.Errorf("make the folders for batches: %w", err)
@@ -96,7 +95,7 @@ func (w *Writer) begin(destination string) error {
 	if err := w.disk.check(); err != nil {
 		return err
 	}
-	if err := w.disk.share(w.shelf.waits(destination) + (*w.shipped.Load())[destination]); err != nil {
+	if err := w.disk.share(w.shelf.waits(destination) + w.backlog.waits(destination)); err != nil {
 		return err
 	}
 	w.mu.Lock()
