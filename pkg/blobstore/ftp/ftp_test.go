@@ -47,15 +47,18 @@ func TestStore(t *testing.T) {
 	fileservertest.RunSuite(t, func(t *testing.T) fileservertest.Place { return place(t, s) })
 }
 
-func TestFaults(t *testing.T) {
+func TestFaultsOfTheNetwork(t *testing.T) {
 	s := servertest.FTP(t)
-	fresh := func(t *testing.T) fileservertest.Place { return place(t, s) }
-	fileservertest.RunNetwork(t, fresh)
-	fileservertest.RunFolder(t, fresh)
+	fileservertest.RunNetwork(t, func(t *testing.T) fileservertest.Place { return place(t, s) })
+}
+
+func TestFolder(t *testing.T) {
+	s := servertest.StartFTP(t, tlsExplicit)
+	fileservertest.RunFolder(t, func(t *testing.T) fileservertest.Place { return place(t, s) })
 }
 
 func TestTheServerRestarts(t *testing.T) {
-	s := servertest.StartFTP(t, "explicit")
+	s := servertest.StartFTP(t, tlsExplicit)
 	fileservertest.RunRestart(t, place(t, s), s)
 }
 

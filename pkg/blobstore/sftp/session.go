@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"sync"
 
 	"github.com/pkg/sftp"
@@ -137,13 +138,24 @@ func (s *session) MakeFolders(name string) error { return s.sftp.MkdirAll(name) 
 // RemoveFolder implements fileserver.Session.
 func (s *session) RemoveFolder(name string) error { return s.sftp.RemoveDirectory(name) }
 
-// Find implements fileserver.Session.
+// Find implements fileserver.Session. Below a file there is nothing, which some servers call a failure, or denied.
 func (s *session) Find(name string) (fileserver.Entry, error) {
 	info, err := s.sftp.Stat(name)
-	if err != nil {
-		return fileserver.Entry{}, err
+	if err == nil {
+		return entry(info), nil
 	}
-	return entry(info), nil
+	if dir := path.Dir(name); refused(err) && !errors.Is(err, fs.ErrNotExist) && dir != name {
+		if above, aerr := s.Find(dir); aerr == nil && !above.Folder || errors.Is(aerr, fs.ErrNotExist) {
+			err = errors.Join(fs.ErrNotExist, err)
+		}
+	}
+	return fileserver.Entry{}, err
+}
+
+// refused reports whether the server has answered.
+func refused(err error) bool {
+	var status *sftp.StatusError
+	return errors.As(err, &status) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 }
 
 func entry(info fs.FileInfo) fileserver.Entry {
@@ -179,11 +191,10 @@ func (s *session) Sync(folders []string) error {
 
 func (s *session) syncFolder(name string) (err error) {
 	f, err := s.sftp.Open(name)
+	if refused(err) {
+		return nil // not as a file; or the blob was deleted meanwhile
+	}
 	if err != nil {
-		var refused *sftp.StatusError
-		if errors.As(err, &refused) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			return nil // not as a file; or the blob was deleted meanwhile
-		}
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()

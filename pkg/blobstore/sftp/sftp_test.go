@@ -49,11 +49,14 @@ func TestStore(t *testing.T) {
 	fileservertest.RunSuite(t, func(t *testing.T) fileservertest.Place { return place(t, s) })
 }
 
-func TestFaults(t *testing.T) {
+func TestFaultsOfTheNetwork(t *testing.T) {
 	s := servertest.SFTP(t)
-	fresh := func(t *testing.T) fileservertest.Place { return place(t, s) }
-	fileservertest.RunNetwork(t, fresh)
-	fileservertest.RunFolder(t, fresh)
+	fileservertest.RunNetwork(t, func(t *testing.T) fileservertest.Place { return place(t, s) })
+}
+
+func TestFolder(t *testing.T) {
+	s := servertest.StartSFTP(t)
+	fileservertest.RunFolder(t, func(t *testing.T) fileservertest.Place { return place(t, s) })
 }
 
 func TestTheServerRestarts(t *testing.T) {

@@ -78,7 +78,7 @@ func RunNetwork(t *testing.T, fresh func(t *testing.T) Place) {
 	})
 }
 
-// RunFolder tests what stores do with what else may be in their folder, and happen to it.
+// RunFolder tests what stores do with what else may be in their folder, and happen to it. The folder is on this machine.
 func RunFolder(t *testing.T, fresh func(t *testing.T) Place) {
 	run(t, fresh, []check{
 		{"nothing is left behind", checkNothingLeft},
