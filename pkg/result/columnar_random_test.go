@@ -17,10 +17,10 @@ import (
 type maker struct{ *rand.Rand }
 
 func (m maker) typ(depth int) vector.Type {
-	kinds := []vector.Kind{vector.Null, vector.Bool, vector.Int, vector.Uint, vector.Int128, vector.Float, vector.Decimal, vector.Text, vector.JSON,
+	kinds := []vector.Kind{vector.Null, vector.Bool, vector.Int, vector.Uint, vector.Int128, vector.Float, vector.Decimal, vector.Text, vector.Number, vector.JSON,
 		vector.Blob, vector.Date, vector.Time, vector.Timestamp, vector.Interval, vector.UUID, vector.List, vector.Struct, vector.Map}
 	if depth == 0 {
-		kinds = kinds[:15]
+		kinds = kinds[:16]
 	}
 	t := vector.Type{Kind: kinds[m.IntN(len(kinds))]}
 	switch t.Kind {
@@ -99,7 +99,7 @@ func (m maker) value(v *vector.Vector, i int) {
 		v.Floats = append(v.Floats, []float64{0, math.Copysign(0, -1), 1.5, math.NaN(), math.Inf(1), float64(m.Float32())}[m.IntN(6)])
 	case vector.Decimal:
 		m.decimal(v)
-	case vector.Text, vector.JSON, vector.Blob:
+	case vector.Text, vector.Number, vector.JSON, vector.Blob:
 		v.Texts = append(v.Texts, []string{"", "a", "ünï€", "bad\xff", "\xc3", "\xa9", "a text of more than twelve bytes", "\x00"}[m.IntN(8)])
 	case vector.Date, vector.Time, vector.Timestamp:
 		m.moment(v, null)

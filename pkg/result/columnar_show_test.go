@@ -214,7 +214,7 @@ func (s shower) cell(v *vector.Vector, i int) string {
 		return showNumber(v, i)
 	case vector.Date, vector.Time, vector.Timestamp:
 		return s.moment(v, i)
-	case vector.Text, vector.JSON:
+	case vector.Text, vector.JSON, vector.Number:
 		return fmt.Sprintf("%q", string([]rune(v.Texts[i])))
 	case vector.Blob:
 		return "0x" + hex.EncodeToString([]byte(v.Texts[i]))

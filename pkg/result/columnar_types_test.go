@@ -21,7 +21,7 @@ func arrowTypes() map[string][2]string {
 		"uint128": same("utf8"), "float": same("float64"), "float32": same("float32"), "decimal": same("decimal(18, 2)"),
 		"decimal_whole": same("decimal(18, 0)"), "decimal_fraction": same("decimal(18, 18)"), "decimal_wide": same("decimal(38, 10)"),
 		"decimal_wide_whole": same("decimal(38, 0)"), "decimal_wide_fraction": same("decimal(38, 38)"), "text": same("utf8"),
-		"json": same("utf8"), "blob": same("binary"), "date": same("date32"), "time": same("time64[us]"), "time_ns": same("time64[ns]"),
+		"json": same("utf8"), "number": same("utf8"), "blob": same("binary"), "date": same("date32"), "time": same("time64[us]"), "time_ns": same("time64[ns]"),
 		"time_s":       {"time32[s]", "time32[ms]"},
 		"timestamp":    same("timestamp[us]"),
 		"timestamptz":  same("timestamp[us, tz=UTC]"),
