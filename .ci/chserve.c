@@ -1,15 +1,19 @@
 // chserve runs the ClickHouse engine of libchdb.so as a server with the native and the HTTP protocol, for tests:
 //
-//     chserve LIBCHDB.SO DATADIR TCPPORT HTTPPORT [--config-file=...]
+//     chserve LIBCHDB.SO DATADIR TCPPORT HTTPPORT [--interserver-port=...] [--config-file=...]
 //
-// It reads ./config.xml when it is given no other. Build: cc -O2 -rdynamic -o chserve chserve.c -ldl
+// It reads ./config.xml when it is given no other. With an interserver port its tables can be replicas of others; somebody else must
+// give their parts there. Build: cc -O2 -rdynamic -o chserve chserve.c chreplica.c -ldl
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+
+int be_replica(void *lib, int port); // chreplica.c
 
 // Keeps the engine's only query running while its listeners work.
 static const char forever[] =
@@ -35,7 +39,7 @@ static char *option(const char *name, const char *value) {
 
 int main(int argc, char **argv) {
     if (argc < 5) {
-        fprintf(stderr, "usage: chserve LIBCHDB.SO DATADIR TCPPORT HTTPPORT [--config-file=...]\n");
+        fprintf(stderr, "usage: chserve LIBCHDB.SO DATADIR TCPPORT HTTPPORT [--interserver-port=...] [--config-file=...]\n");
         return 2;
     }
     void *lib = dlopen(argv[1], RTLD_NOW | RTLD_GLOBAL);
@@ -52,8 +56,13 @@ int main(int argc, char **argv) {
     args[n++] = option("listen_host", "127.0.0.1");
     args[n++] = option("tcp_port", argv[3]);
     args[n++] = option("http_port", argv[4]);
-    for (int i = 5; i < argc; i++)
-        args[n++] = argv[i];
+    for (int i = 5; i < argc; i++) {
+        static const char interserver[] = "--interserver-port=";
+        if (strncmp(argv[i], interserver, sizeof interserver - 1) != 0)
+            args[n++] = argv[i];
+        else if (be_replica(lib, atoi(argv[i] + sizeof interserver - 1)) != 0)
+            return 1;
+    }
     args[n++] = (char *)forever;
     const char *why = error(run(n, args));
     fprintf(stderr, "the engine ended: %s\n", why ? why : "no error");

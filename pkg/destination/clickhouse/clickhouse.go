@@ -27,11 +27,12 @@ type Destination struct {
 	admin *pool // makes tables and loads
 	asker *pool // asks queries
 
-	reach     reach     // what the server's timestamps and dates hold
-	asks      []setting // of each query
-	defaultOn bool      // tables without the setting know the blocks they have had
-	ledger    ledgerState
-	loads     keyedLock // by batch id
+	servers servers   // that were met
+	reach   reach     // what the server's timestamps and dates hold
+	asks    []setting // of each query
+	knows   knowledge // what the server can be told
+	ledger  ledgerState
+	loads   keyedLock // by batch id
 
 	pieceBytes int // of a batch's rows in one INSERT
 
@@ -51,15 +52,16 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (destination.Destin
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	d := &Destination{cfg: cfg, log: log, loads: keyedLock{held: map[string]chan struct{}{}}, pieceBytes: pieceBytes}
-	hosts := newHosts(cfg.addresses(), cfg.Choose)
-	d.admin = newPool(cfg, hosts, cfg.Username, cfg.Password.Reveal(), "")
-	d.admin.settings = []setting{{"max_query_size", longStatement}}
-	user, password := cfg.QueryUsername, cfg.QueryPassword
-	if user == "" {
-		user, password = cfg.Username, cfg.Password
+	secure, err := cfg.tls()
+	if err != nil {
+		return nil, err
 	}
-	d.asker = newPool(cfg, hosts, user, password.Reveal(), cfg.Database)
+	d := &Destination{cfg: cfg, log: log, loads: keyedLock{held: map[string]chan struct{}{}}, pieceBytes: pieceBytes}
+	d.admin = newPool(cfg, secure, newHosts(cfg.addresses(cfg.Hosts), cfg.Choose), cfg.Username, cfg.Password.Reveal(), "")
+	d.admin.settings = []setting{{"max_query_size", longStatement}}
+	d.admin.meet = d.servers.meets(d.admin, cfg)
+	d.asker = newPool(cfg, secure, newHosts(cfg.askedAt()), cfg.askedBy(), cfg.askedWith(), cfg.Database)
+	d.asker.meet = d.servers.meets(d.asker, cfg)
 	octx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if err := d.prepare(octx); err != nil {
@@ -68,21 +70,25 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (destination.Destin
 		if ctx.Err() == nil && octx.Err() != nil {
 			err = fmt.Errorf("no answer within %v: %w", openTimeout, err)
 		}
-		return nil, fmt.Errorf("open ClickHouse at %s as %s: %w", strings.Join(hosts.addresses, ", "), cfg.Username, err)
+		return nil, fmt.Errorf("open ClickHouse at %s as %s: %w", strings.Join(d.admin.hosts.addresses, ", "), cfg.Username, err)
 	}
 	return d, nil
 }
 
 // prepare makes the database and asks what must be known.
-func (d *Destination) prepare(ctx context.Context) error {
+func (d *Destination) prepare(ctx context.Context) (err error) {
+	if err := d.admin.meetAll(ctx); err != nil {
+		return err
+	}
+	if err := d.checkCluster(ctx); err != nil {
+		return err
+	}
 	if err := d.makeDatabase(ctx, d.cfg.Database); err != nil {
 		return err
 	}
-	rows, err := d.admin.rows(ctx, "SELECT value FROM system.merge_tree_settings WHERE name = 'non_replicated_deduplication_window'")
-	if err != nil {
+	if d.knows, err = d.findKnowledge(ctx); err != nil {
 		return err
 	}
-	d.defaultOn = len(rows) > 0 && rows[0][0] != "0"
 	if d.reach, err = d.findReach(ctx); err != nil {
 		return err
 	}
@@ -94,23 +100,23 @@ func (d *Destination) prepare(ctx context.Context) error {
 
 // makeDatabase makes a database. Who may not is told so only when it is missing.
 func (d *Destination) makeDatabase(ctx context.Context, name string) error {
-	err := d.admin.do(ctx, request{sql: "CREATE DATABASE IF NOT EXISTS " + quote(name) + d.onCluster()})
+	there := func(ctx context.Context) (bool, error) {
+		rows, err := d.admin.rows(ctx, "SELECT '' FROM system.databases WHERE name = {name:String}", param{"name", escapeParam(name)})
+		return len(rows) > 0, err
+	}
+	if d.cfg.Cluster != "" { // whose other hosts are not waited for when there is nothing to do
+		if found, err := there(ctx); found || err != nil {
+			return err
+		}
+	}
+	err := d.define(ctx, "CREATE DATABASE IF NOT EXISTS "+quote(name)+d.onCluster(), there)
 	if codeOf(err) != codeAccessDenied {
 		return err
 	}
-	rows, lerr := d.admin.rows(ctx, "SELECT '' FROM system.databases WHERE name = {name:String}", param{"name", name})
-	if lerr == nil && len(rows) > 0 {
+	if found, lerr := there(ctx); lerr == nil && found {
 		return nil
 	}
 	return err
-}
-
-// onCluster ends the name of what is made everywhere.
-func (d *Destination) onCluster() string {
-	if d.cfg.Cluster == "" {
-		return ""
-	}
-	return " ON CLUSTER " + quote(d.cfg.Cluster)
 }
 
 // findAsks gives the settings that queries have. A user who is read-only already may not change all of them, or none.
@@ -180,7 +186,12 @@ func (p *pool) rows(ctx context.Context, sql string, params ...param) (rows [][]
 
 // each is rows for answers of any size: do gets one row after the other, and may keep it.
 func (p *pool) each(ctx context.Context, sql string, do func(row []string) error, params ...param) error {
-	return p.do(ctx, request{sql: sql, params: params, output: func(a *answer) error {
+	return p.do(ctx, textRequest(sql, do, params))
+}
+
+// textRequest is a statement of our own whose rows do gets.
+func textRequest(sql string, do func(row []string) error, params []param) request {
+	return request{sql: sql, params: params, output: func(a *answer) error {
 		for i := range a.out.Rows {
 			row := make([]string, len(a.out.Cols))
 			for j, v := range a.out.Cols {
@@ -194,7 +205,7 @@ func (p *pool) each(ctx context.Context, sql string, do func(row []string) error
 			}
 		}
 		return nil
-	}})
+	}}
 }
 
 // keyedLock is a lock for each of many keys.

@@ -55,7 +55,7 @@ func TestConformance(t *testing.T) {
 // exec runs a statement in d's database, as a person would.
 func exec(ctx context.Context, d destination.Destination, sql string) error {
 	c := d.(*Destination)
-	p := newPool(c.cfg, newHosts(c.cfg.addresses(), first), c.cfg.Username, c.cfg.Password.Reveal(), c.cfg.Database)
+	p := newPool(c.cfg, c.admin.tls, newHosts(c.cfg.addresses(c.cfg.Hosts), first), c.cfg.Username, c.cfg.Password.Reveal(), c.cfg.Database)
 	defer p.close()
 	return storeFault(ctx, p.do(ctx, request{sql: sql}))
 }

@@ -1,9 +1,12 @@
 package clickhouse
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +19,8 @@ import (
 type Config struct {
 	Hosts           Hosts         `yaml:"hosts"`                  // names or addresses, each with its own port if it says host:port; the key host means the same
 	Choose          string        `yaml:"choose"`                 // which host a connection is made to: first, round_robin or healthy
+	QueryHosts      Hosts         `yaml:"query_hosts"`            // who is asked queries; empty: hosts
+	QueryChoose     string        `yaml:"query_choose"`           // which of them; empty: as choose says
 	Username        string        `yaml:"username"`               // who makes tables and loads
 	Password        secret.String `yaml:"password"`               //
 	QueryUsername   string        `yaml:"query_username"`         // who asks queries; empty: username, read-only
@@ -26,9 +31,12 @@ type Config struct {
 	TCPPort         int           `yaml:"tcp_port"`               // 0: 9000, or 9440 with tls
 	TLS             bool          `yaml:"tls"`                    //
 	TLSSkipVerify   bool          `yaml:"tls_skip_verify"`        // believe any certificate
+	TLSCAFile       string        `yaml:"tls_ca_file"`            // authorities, in PEM, that are believed beside those of the system
 	Cluster         string        `yaml:"cluster"`                // tables are made on all of its hosts, replicated
 	ReplicaPath     string        `yaml:"replica_path"`           // of replicated tables in the keeper; empty: the server's default
 	ReplicaName     string        `yaml:"replica_name"`           // with replica_path
+	Distributed     bool          `yaml:"distributed"`            // each table is a Distributed one over local ones on the hosts of cluster
+	InsertQuorum    int           `yaml:"insert_quorum"`          // how many replicas have a batch before it counts as loaded; 0: one
 	StringTypes     bool          `yaml:"string_types"`           // every new column is text, whatever its first values are
 	StoragePolicy   string        `yaml:"storage_policy"`         // of tables that are made; empty: the server's
 	MaxOpenConns    int           `yaml:"max_open_conns"`         // for each of the two users
@@ -95,9 +103,14 @@ func (c Config) Validate() error {
 	if len(c.Hosts) == 0 {
 		bad("hosts: is empty")
 	}
-	for _, h := range c.Hosts {
-		if err := checkHost(h); err != nil {
-			bad("hosts: %w", err)
+	for _, list := range [...]struct {
+		name  string
+		hosts Hosts
+	}{{"hosts", c.Hosts}, {"query_hosts", c.QueryHosts}} {
+		for _, h := range list.hosts {
+			if err := checkHost(h); err != nil {
+				bad("%s: %w", list.name, err)
+			}
 		}
 	}
 	oneOf := func(name, value string, known ...string) {
@@ -106,6 +119,9 @@ func (c Config) Validate() error {
 		}
 	}
 	oneOf("choose", c.Choose, first, roundRobin, healthy)
+	if c.QueryChoose != "" {
+		oneOf("query_choose", c.QueryChoose, first, roundRobin, healthy)
+	}
 	oneOf("protocol", c.Protocol, native, overHTTP)
 	for _, s := range [...]struct{ name, text string }{{"username", c.Username}, {"database", c.Database}} {
 		if s.text == "" {
@@ -123,14 +139,28 @@ func (c Config) Validate() error {
 			bad("%s: %d is no port", s.name, s.port)
 		}
 	}
+	return errors.Join(append(errs, c.checkTLS(), c.checkCluster(), c.checkConns())...)
+}
+
+func (c Config) checkTLS() error {
+	var errs []error
 	if c.TLSSkipVerify && !c.TLS {
-		bad("tls_skip_verify: is set, and tls is not")
+		errs = append(errs, errors.New("tls_skip_verify: is set, and tls is not"))
 	}
-	return errors.Join(append(errs, c.checkCluster(), c.checkConns())...)
+	if c.TLSCAFile != "" && (!c.TLS || c.TLSSkipVerify) {
+		errs = append(errs, errors.New("tls_ca_file: is set, and certificates are not looked at"))
+	}
+	return errors.Join(errs...)
 }
 
 func (c Config) checkCluster() error {
 	var errs []error
+	if c.Distributed && c.Cluster == "" {
+		errs = append(errs, errors.New("distributed: is set, and cluster is not"))
+	}
+	if c.InsertQuorum < 0 || c.InsertQuorum > 0 && c.Cluster == "" {
+		errs = append(errs, fmt.Errorf("insert_quorum: %d is no number of replicas, of which there are some in a cluster only", c.InsertQuorum))
+	}
 	if (c.ReplicaPath != "" || c.ReplicaName != "") && c.Cluster == "" {
 		errs = append(errs, errors.New("replica_path: is set, and cluster is not"))
 	}
@@ -169,11 +199,60 @@ func checkHost(h string) error {
 	return nil
 }
 
-// addresses gives the hosts with their ports.
-func (c Config) addresses() []string {
+// askedAt gives who is asked queries, and how one of them is chosen.
+func (c Config) askedAt() (addresses []string, choose string) {
+	list, choose := c.QueryHosts, c.QueryChoose
+	if len(list) == 0 {
+		list = c.Hosts
+	}
+	if choose == "" {
+		choose = c.Choose
+	}
+	return c.addresses(list), choose
+}
+
+// askedBy gives who asks queries.
+func (c Config) askedBy() string {
+	if c.QueryUsername == "" {
+		return c.Username
+	}
+	return c.QueryUsername
+}
+
+func (c Config) askedWith() string {
+	if c.QueryUsername == "" {
+		return c.Password.Reveal()
+	}
+	return c.QueryPassword.Reveal()
+}
+
+// tls gives how servers prove who they are, nil when they need not and nothing is encrypted.
+func (c Config) tls() (*tls.Config, error) {
+	if !c.TLS {
+		return nil, nil
+	}
+	t := &tls.Config{InsecureSkipVerify: c.TLSSkipVerify} //nolint:gosec // the setting says so
+	if c.TLSCAFile == "" {
+		return t, nil
+	}
+	text, err := os.ReadFile(c.TLSCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls_ca_file: %w", err)
+	}
+	if t.RootCAs, err = x509.SystemCertPool(); err != nil {
+		return nil, fmt.Errorf("read the system's certificates: %w", err)
+	}
+	if !t.RootCAs.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("tls_ca_file: %s has no certificate in PEM", c.TLSCAFile)
+	}
+	return t, nil
+}
+
+// addresses gives the hosts of a list with their ports.
+func (c Config) addresses(of Hosts) []string {
 	port := c.port()
-	list := make([]string, len(c.Hosts))
-	for i, h := range c.Hosts {
+	list := make([]string, len(of))
+	for i, h := range of {
 		if _, _, err := net.SplitHostPort(h); err == nil {
 			list[i] = h
 		} else {

@@ -1,9 +1,13 @@
 package clickhouse
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -26,8 +30,12 @@ func TestValidate(t *testing.T) {
 		{"hosts of all sorts", func(c *Config) { c.Hosts = Hosts{"::1", "[::1]:9000", "10.0.0.1", "db:1", "db.example.com"} }, nil},
 		{"a port that is none", func(c *Config) { c.Hosts = Hosts{"db:x", "db:0", ":9000"} }, []string{"hosts: ", "hosts: ", "hosts: "}},
 		{"a cluster", func(c *Config) {
-			c.Cluster, c.ReplicaPath, c.ReplicaName = "it", "/clickhouse/{uuid}/{shard}", "{replica}"
+			c.Cluster, c.ReplicaPath, c.ReplicaName, c.Distributed, c.InsertQuorum = "it", "/clickhouse/{uuid}/{shard}", "{replica}", true, 2
 		}, nil},
+		{"no cluster", func(c *Config) { c.Distributed, c.InsertQuorum = true, 1 }, []string{"distributed: is set", "insert_quorum: 1"}},
+		{"queries elsewhere", func(c *Config) { c.QueryHosts, c.QueryChoose = Hosts{"a/b"}, "best" }, []string{`query_hosts: "a/b"`, `query_choose: "best"`}},
+		{"authorities", func(c *Config) { c.TLSCAFile = "x" }, []string{"tls_ca_file: is set"}},
+		{"authorities for nothing", func(c *Config) { c.TLS, c.TLSSkipVerify, c.TLSCAFile = true, true, "x" }, []string{"tls_ca_file: is set"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := DefaultConfig()
@@ -72,20 +80,20 @@ func TestAddresses(t *testing.T) {
 	} {
 		c := DefaultConfig()
 		tt.change(&c)
-		if got := strings.Join(c.addresses(), " "); got != tt.want {
+		if got := strings.Join(c.addresses(c.Hosts), " "); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
 		}
 	}
 }
 
 func TestHostsOrder(t *testing.T) {
-	now := time.Now()
 	for _, tt := range []struct {
 		choose string
 		failed []int
 		want   [][]int
 	}{
-		{first, []int{0}, [][]int{{0, 1, 2}, {0, 1, 2}}},
+		{first, nil, [][]int{{0, 1, 2}, {0, 1, 2}}},
+		{first, []int{0}, [][]int{{1, 2, 0}, {1, 2, 0}}},
 		{roundRobin, []int{0}, [][]int{{0, 1, 2}, {1, 2, 0}, {2, 0, 1}, {0, 1, 2}}},
 		{healthy, nil, [][]int{{0, 1, 2}, {1, 2, 0}, {2, 0, 1}}},
 		{healthy, []int{0}, [][]int{{1, 2, 0}, {1, 2, 0}, {2, 1, 0}}},
@@ -93,23 +101,113 @@ func TestHostsOrder(t *testing.T) {
 	} {
 		h := newHosts([]string{"a", "b", "c"}, tt.choose)
 		for _, host := range tt.failed {
-			h.note(host, false, now)
+			h.reached(host, false)
 		}
 		for i, want := range tt.want {
-			if got := h.order(now); !slices.Equal(got, want) {
+			if got := h.order(); !slices.Equal(got, want) {
 				t.Errorf("%s with %v failed, try %d: got %v, want %v", tt.choose, tt.failed, i, got, want)
 			}
 		}
 		for _, host := range tt.failed {
-			h.note(host, true, now)
+			h.reached(host, true)
 		}
-		if got := h.order(now); tt.choose == healthy && h.failed[got[0]] != (time.Time{}) {
+		if got := h.order(); h.lost[got[0]] {
 			t.Errorf("%s: a host that is back comes last still", tt.choose)
 		}
 	}
-	h := newHosts([]string{"a", "b"}, healthy)
-	h.note(0, false, now)
-	if got := h.order(now.Add(hostRests)); !slices.Equal(got, []int{0, 1}) {
-		t.Errorf("after the rest: got %v, want 0 1", got)
+}
+
+// TestHostsThatCannotWorkRest: one that was reached and could not work comes last for a while.
+func TestHostsThatCannotWorkRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHosts([]string{"a", "b"}, first)
+		h.cannotWork(0)
+		if got := h.order(); !slices.Equal(got, []int{1, 0}) {
+			t.Errorf("got %v, want 1 0", got)
+		}
+		time.Sleep(hostRests)
+		if got := h.order(); !slices.Equal(got, []int{0, 1}) {
+			t.Errorf("after the rest: got %v, want 0 1", got)
+		}
+	})
+}
+
+// TestHostsAreChecked: a lost host comes last until a check finds it, and is not checked for ever.
+func TestHostsAreChecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHosts([]string{"a", "b"}, first)
+		checks, back := 0, false
+		h.check = func(context.Context, int) error {
+			if checks++; back {
+				return nil
+			}
+			return net.ErrClosed
+		}
+		h.reached(0, false)
+		h.reached(0, false)
+		time.Sleep(10*checkEvery + 1)
+		synctest.Wait()
+		if got := h.order(); checks != 10 || !slices.Equal(got, []int{1, 0}) {
+			t.Errorf("got %v after %d checks, want 1 0 after 10", got, checks)
+		}
+		back = true
+		time.Sleep(10 * checkEvery)
+		synctest.Wait()
+		if got := h.order(); checks != 11 || !slices.Equal(got, []int{0, 1}) {
+			t.Errorf("got %v after %d checks, want 0 1 after 11", got, checks)
+		}
+		back = false
+		h.reached(1, false)
+		time.Sleep(checkEvery + 1)
+		synctest.Wait()
+		if checks != 12 {
+			t.Errorf("got %d checks, want one more", checks)
+		}
+		h.close()
+		time.Sleep(10 * checkEvery)
+		if checks != 12 {
+			t.Errorf("got %d checks after the end", checks)
+		}
+	})
+}
+
+func TestVersions(t *testing.T) {
+	for version, want := range map[string]bool{"22.8.1.2097": true, "22.7.9.1": false, "23.1": true, "26.7.2.1": true, "18.16.1": false, "": false, "v1": false, "22": false} {
+		if err := checkVersion(version); (err == nil) != want {
+			t.Errorf("%q: got %v, want that it is taken: %t", version, err, want)
+		}
+	}
+}
+
+// TestShards: which rows of a Distributed table have a steady place.
+func TestShards(t *testing.T) {
+	for engine, want := range map[string]string{
+		"Distributed('it', 'd', 't')":                                          "it d t false",
+		"Distributed('it', 'd', 't', rand())":                                  "it d t false",
+		"Distributed('it', 'd', 't', cityHash64(id), 'policy')":                "it d t true",
+		`Distributed('a\'b', 'd\\e', 't', sipHash64(a, b) % 4) SETTINGS x = 1`: `a'b d\e t true`,
+		"Distributed('it', 'd', 't', xor(id, generateUUIDv4()))":               "it d t false",
+		"MergeTree ORDER BY n":                                                 "none",
+	} {
+		got := "none"
+		if o, ok := parseDistributed(engine); ok {
+			got = fmt.Sprint(o.cluster, " ", o.database, " ", o.table, " ", o.steady())
+		}
+		if got != want {
+			t.Errorf("%s: got %s, want %s", engine, got, want)
+		}
+	}
+	seen := map[string]int{}
+	ids := newIDs()
+	for range 100 {
+		id := ids.Batch()
+		if shard := shardOf(id, 3); shard != shardOf(id, 3) {
+			t.Errorf("batch %s has two places", id)
+		} else {
+			seen[shard]++
+		}
+	}
+	if len(seen) != 3 || seen["1"] == 0 || seen["3"] == 0 {
+		t.Errorf("got %v, want batches on each of 1, 2 and 3", seen)
 	}
 }

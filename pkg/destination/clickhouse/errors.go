@@ -97,6 +97,15 @@ func lostConnection(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) || errors.As(err, &n) || errors.As(err, &lost)
 }
 
+// cannotWork reports whether err is of a server that was reached, and that lacks what the others may have: its keeper.
+func cannotWork(err error) bool {
+	switch codeOf(err) {
+	case codeNoZooKeeper, codeTableReadOnly, codeKeeper:
+		return true
+	}
+	return false
+}
+
 // ended gives why ctx ended in place of err, which came of it.
 func ended(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {

@@ -49,6 +49,21 @@ func (l *httpLink) do(ctx context.Context, r request) (err error) {
 	return ended(ctx, err)
 }
 
+// version asks for the server's version, as servers of all times understand it.
+func (l *httpLink) version(ctx context.Context) (version string, err error) {
+	reply, err := l.post(ctx, request{sql: "SELECT version()", settings: []setting{{"default_format", "TabSeparated"}, {"compress", "0"}}}, nil)
+	if err != nil {
+		return "", ended(ctx, err)
+	}
+	defer func() { _ = reply.Body.Close() }() // all that matters of it was read
+	if reply.StatusCode != http.StatusOK || reply.Header.Get("X-ClickHouse-Exception-Code") != "" {
+		return "", ended(ctx, httpError(reply))
+	}
+	const enough = 100
+	text, err := io.ReadAll(io.LimitReader(reply.Body, enough))
+	return strings.TrimSpace(string(text)), ended(ctx, err)
+}
+
 // post sends the statement, and the rows after it.
 func (l *httpLink) post(ctx context.Context, r request, rows *rowsBody) (*http.Response, error) {
 	query := url.Values{"database": {l.database}, "default_format": {"Native"}, "compress": {"1"}}

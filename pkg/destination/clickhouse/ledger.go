@@ -46,13 +46,13 @@ func (d *Destination) makeLedger(ctx context.Context) error {
 	if d.ledger.made {
 		return nil
 	}
-	settings := ""
-	if d.cfg.StoragePolicy != "" {
-		settings = " SETTINGS storage_policy = " + literal(d.cfg.StoragePolicy)
+	engine := d.engine()
+	if d.cfg.Distributed { // it is the same on all shards, as a batch may come again to any of them
+		engine = "ReplicatedMergeTree('/clickhouse/scratchdata/{database}/{table}', '{shard}-{replica}')"
 	}
-	err := d.admin.do(ctx, request{sql: "CREATE TABLE IF NOT EXISTS " + d.ledgerPath() + d.onCluster() +
-		" (batch_id String, state LowCardinality(String), rows Int64, rescued Int64, loaded_at DateTime DEFAULT now()) ENGINE = " + d.engine() +
-		" ORDER BY batch_id TTL loaded_at + INTERVAL 30 DAY" + settings})
+	err := d.make(ctx, d.cfg.Database, ledgerTable, "CREATE TABLE IF NOT EXISTS "+d.ledgerPath()+d.onCluster()+
+		" (batch_id String, state LowCardinality(String), rows Int64, rescued Int64, loaded_at DateTime DEFAULT now()) ENGINE = "+engine+
+		" ORDER BY batch_id TTL loaded_at + INTERVAL 30 DAY"+d.tableSettings())
 	d.ledger.made = err == nil
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,7 +35,7 @@ func (d *Destination) Load(ctx context.Context, table schema.Table, b destinatio
 			return err
 		}
 		defer unlock()
-		did, err = d.loadOnce(ctx, table, b)
+		did, err = d.loadOnce(pinned(ctx), table, b)
 		return err
 	})
 	if err != nil {
@@ -44,11 +45,8 @@ func (d *Destination) Load(ctx context.Context, table schema.Table, b destinatio
 }
 
 func (d *Destination) loadOnce(ctx context.Context, table schema.Table, b destination.Batch) (did destination.Loaded, err error) {
-	t, err := d.describe(ctx, table)
+	t, err := d.readied(ctx, table, b)
 	if err != nil {
-		return did, err
-	}
-	if err := d.makeLedger(ctx); err != nil {
 		return did, err
 	}
 	found, err := d.findBatch(ctx, b.ID)
@@ -58,7 +56,7 @@ func (d *Destination) loadOnce(ctx context.Context, table schema.Table, b destin
 	if found.state == loaded {
 		return destination.Loaded{Rows: found.rows, Rescued: found.rescued, Already: true}, nil
 	}
-	l := &loading{d: d, table: table, batch: b, targets: targetsOf(b, t.cols)}
+	l := &loading{d: d, table: table, batch: b, shards: t.shards, targets: targetsOf(b, t.cols)}
 	if !t.knowing {
 		if l.done, err = d.wasLoaded(ctx, table, b, t, found.state == begun); err != nil {
 			return did, err
@@ -75,6 +73,48 @@ func (d *Destination) loadOnce(ctx context.Context, table schema.Table, b destin
 		did.Already, did.Why = true, schema.Rescues{}
 	}
 	return did, nil
+}
+
+// readied describes table and makes the ledger, and sees that this host knows of both what the others of a cluster know.
+func (d *Destination) readied(ctx context.Context, table schema.Table, b destination.Batch) (t described, err error) {
+	t, err = d.describe(ctx, table)
+	if errors.Is(err, fault.NotFound) && d.cfg.Cluster != "" {
+		if found, err := d.adopt(ctx, d.databaseOf(table), table.Name()); err != nil || !found {
+			return t, errors.Join(unknownTable(table), err)
+		}
+		t, err = d.describe(ctx, table)
+	}
+	if err != nil {
+		return t, err
+	}
+	if err := d.makeLedger(ctx); err != nil || d.cfg.Cluster == "" {
+		return t, err
+	}
+	if err := d.checkPlace(table, t); err != nil {
+		return t, err
+	}
+	if t.lacks(b.Seen) {
+		if err := d.caughtUp(ctx, table, t); err != nil {
+			return t, err
+		}
+		if t, err = d.describe(ctx, table); err != nil {
+			return t, err
+		}
+	}
+	if t.knowing {
+		return t, nil // the keeper does, for all replicas
+	}
+	if err := d.sync(ctx, d.ledgerPath()); err != nil || !replicated(t.engine) {
+		return t, err
+	}
+	return t, d.sync(ctx, d.path(table))
+}
+
+// lacks reports whether rows have keys that t has no columns for.
+func (t described) lacks(seen []schema.Seen) bool {
+	return slices.ContainsFunc(seen, func(s schema.Seen) bool {
+		return !slices.ContainsFunc(t.cols, func(c schema.Column) bool { return c.Name == columnName(s.Name) })
+	})
 }
 
 // targetsOf gives the columns of all that b's rows are written to: those that b has, and ours. The server fills the others.
@@ -110,6 +150,7 @@ type loading struct {
 	table   schema.Table
 	batch   destination.Batch
 	targets []target
+	shards  int  // of the table, to one of which the rows go; 0: it has none, or they find theirs
 	done    bool // the rows are there already: they are only counted
 
 	rows int64
@@ -244,16 +285,27 @@ func (l *loading) statement() string {
 // settings makes one block of all rows of an INSERT, whatever the server's own settings are, and has the server know it.
 func (l *loading) settings(n int) []setting {
 	const all = "1000000000000"
-	return []setting{
-		{"async_insert", "0"},
-		{"insert_deduplicate", "1"},
-		{"insert_deduplication_token", l.batch.ID + "-" + strconv.Itoa(n)},
-		{"deduplicate_blocks_in_dependent_materialized_views", "1"},
-		{"min_insert_block_size_rows", all},
-		{"min_insert_block_size_bytes", all},
-		{"insert_null_as_default", "1"},
+	list := l.d.knows.known(
+		setting{"async_insert", "0"},
+		setting{"insert_deduplicate", "1"},
+		setting{"insert_deduplication_token", l.batch.ID + "-" + strconv.Itoa(n)},
+		setting{"deduplicate_blocks_in_dependent_materialized_views", "1"},
+		setting{"min_insert_block_size_rows", all},
+		setting{"min_insert_block_size_bytes", all},
+		setting{"insert_null_as_default", "1"},
+		setting{"insert_distributed_sync", "1"}, // the shards have the rows when the INSERT ends
+	)
+	if l.shards > 1 {
+		list = append(list, setting{"insert_shard_id", shardOf(l.batch.ID, l.shards)})
 	}
+	if quorum := l.d.cfg.InsertQuorum; quorum > 0 {
+		list = append(list, setting{"insert_quorum", strconv.Itoa(quorum)}, setting{"insert_quorum_timeout", quorumPatience})
+	}
+	return list
 }
+
+// quorumPatience is for how many milliseconds an INSERT waits for other replicas.
+const quorumPatience = "60000"
 
 // decode fills batches from free and sends them to full, which has room for all of them.
 func decode(ctx context.Context, dec *ndjson.Decoder, rows int, free <-chan *ndjson.Batch, full chan<- *ndjson.Batch) error {

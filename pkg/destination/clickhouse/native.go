@@ -58,7 +58,7 @@ func (l *nativeLink) greet(user, password, database string) error {
 	}
 	l.version = min(l.version, hello.Revision)
 	if !proto.FeatureParameters.In(l.version) {
-		return fmt.Errorf("the server is ClickHouse %d.%d, at least 22.8 is needed", hello.Major, hello.Minor)
+		return tooOld(fmt.Sprintf("%d.%d.%d", hello.Major, hello.Minor, hello.Patch))
 	}
 	l.out.PutString("") // the quota's key
 	return l.flush()

@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/scratchdata/scratchdata/pkg/fault"
 )
 
 const (
@@ -26,7 +24,8 @@ type pool struct {
 	tls                      *tls.Config
 	http                     *http.Client // nil with the native protocol
 	slots                    chan struct{}
-	settings                 []setting // of every statement
+	settings                 []setting                                 // of every statement
+	meet                     func(ctx context.Context, host int) error // says what is wrong with a host
 
 	mu     sync.Mutex
 	idle   []*pooled // guarded by mu; the last one was used last
@@ -36,14 +35,13 @@ type pool struct {
 // pooled is a connection of the native protocol.
 type pooled struct {
 	*nativeLink
+	host       int
 	made, used time.Time
 }
 
-func newPool(cfg Config, hosts *hosts, user, password, database string) *pool {
-	p := &pool{cfg: cfg, user: user, password: password, database: database, hosts: hosts, slots: make(chan struct{}, cfg.MaxOpenConns)}
-	if cfg.TLS {
-		p.tls = &tls.Config{InsecureSkipVerify: cfg.TLSSkipVerify} //nolint:gosec // the setting says so
-	}
+func newPool(cfg Config, secure *tls.Config, hosts *hosts, user, password, database string) *pool {
+	p := &pool{cfg: cfg, user: user, password: password, database: database, hosts: hosts, tls: secure, slots: make(chan struct{}, cfg.MaxOpenConns)}
+	hosts.check = p.check
 	if cfg.Protocol == overHTTP {
 		dialer := net.Dialer{Timeout: dialTimeout}
 		p.http = &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: p.tls, TLSHandshakeTimeout: dialTimeout,
@@ -52,12 +50,13 @@ func newPool(cfg Config, hosts *hosts, user, password, database string) *pool {
 	return p
 }
 
-// close ends the connections that nobody uses. Nobody asks the pool for any more.
+// close ends the checks of hosts, and the connections that nobody uses. Nobody asks the pool for any more.
 func (p *pool) close() {
 	p.mu.Lock()
 	idle := p.idle
 	p.idle, p.closed = nil, true
 	p.mu.Unlock()
+	p.hosts.close()
 	for _, l := range idle {
 		l.close()
 	}
@@ -66,40 +65,96 @@ func (p *pool) close() {
 	}
 }
 
-// do runs a statement on one of the hosts: on the next one when one cannot be reached and has not begun to answer.
+// do runs a statement on one of the hosts: on the next one when one cannot be reached, or cannot work, and nothing was said yet.
 func (p *pool) do(ctx context.Context, r request) error {
-	select {
-	case p.slots <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	free, err := p.slot(ctx)
+	if err != nil {
+		return err
 	}
-	defer func() { <-p.slots }()
+	defer free()
 	r.settings = append(p.settings[:len(p.settings):len(p.settings)], r.settings...)
 	r, begun := watch(r)
-	for l := p.take(); l != nil; l = p.take() {
+	pinnedTo := pinOf(ctx)
+	for l := p.take(pinnedTo); l != nil; l = p.take(pinnedTo) {
 		err := p.use(ctx, l, r)
-		if !lostConnection(err) || *begun || ctx.Err() != nil {
+		if lostConnection(err) && !*begun && ctx.Err() == nil {
+			continue // an old one that has ended says nothing about its host
+		}
+		if err = p.note(ctx, l.host, err); *begun || !cannotWork(err) {
 			return err
 		}
+		break
 	}
-	var errs []error
-	tries := p.hosts.order(time.Now())
+	return p.tryHosts(ctx, r, pinnedTo, begun)
+}
+
+// tryHosts runs r on new connections.
+func (p *pool) tryHosts(ctx context.Context, r request, pinnedTo int, begun *bool) error {
+	tries := []int{pinnedTo}
+	if pinnedTo < 0 {
+		tries = p.hosts.order()
+	}
 	if p.http != nil { // its first connection may be an old one that has ended
 		tries = append(tries, tries[0])
 	}
+	errs := make(map[int]error, len(tries))
+	var ill error // the first one that was reached and cannot work
 	for _, host := range tries {
 		err := p.at(ctx, host, r)
 		if ctx.Err() != nil {
 			return ended(ctx, err)
 		}
-		reached := !lostConnection(err)
-		p.hosts.note(host, reached, time.Now())
-		if reached || *begun {
+		err = p.note(ctx, host, err)
+		if *begun || !lostConnection(err) && !cannotWork(err) {
 			return err
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", p.hosts.addresses[host], err))
+		if ill == nil && cannotWork(err) {
+			ill = err
+		}
+		errs[host] = err
 	}
-	return fault.New(fault.Busy, "destination_unreachable", "the database cannot be reached").Because(errors.Join(errs...)).Retry(busyAfter)
+	if ill != nil {
+		return ill
+	}
+	return p.hosts.unreachable(errs)
+}
+
+// note notes what err, of a statement on host, says about the host.
+func (p *pool) note(ctx context.Context, host int, err error) error {
+	switch {
+	case ctx.Err() != nil:
+	case cannotWork(err):
+		p.hosts.cannotWork(host)
+	default:
+		p.hosts.reached(host, !lostConnection(err))
+		if !lostConnection(err) {
+			keep(ctx, host)
+		}
+	}
+	return err
+}
+
+// slot waits until another connection may be made. The caller calls free in the end.
+func (p *pool) slot(ctx context.Context) (free func(), err error) {
+	select {
+	case p.slots <- struct{}{}:
+		return func() { <-p.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// check looks whether a host can be reached.
+func (p *pool) check(ctx context.Context, host int) error {
+	free, err := p.slot(ctx)
+	if err != nil {
+		return err
+	}
+	defer free()
+	if err := p.at(ctx, host, request{sql: "SELECT 1"}); lostConnection(err) {
+		return err
+	}
+	return ctx.Err()
 }
 
 // watch notes when r's rows begin to go to the server or come from there: from then on it cannot be run again.
@@ -120,16 +175,21 @@ func watch(r request) (request, *bool) {
 	return r, begun
 }
 
-// at runs r on a new connection to one host.
+// at runs r on a new connection to one host, which is looked at first when it is met for the first time.
 func (p *pool) at(ctx context.Context, host int, r request) error {
+	if p.meet != nil {
+		if err := p.meet(ctx, host); err != nil {
+			return err
+		}
+	}
+	return p.on(ctx, host, r)
+}
+
+// on runs r on a new connection to one host.
+func (p *pool) on(ctx context.Context, host int, r request) error {
 	address := p.hosts.addresses[host]
 	if p.http != nil {
-		scheme := "http://"
-		if p.tls != nil {
-			scheme = "https://"
-		}
-		l := &httpLink{client: p.http, url: scheme + address, user: p.user, password: p.password, database: p.database}
-		return l.do(ctx, r)
+		return p.link(host).do(ctx, r)
 	}
 	dctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -144,7 +204,16 @@ func (p *pool) at(ctx context.Context, host int, r request) error {
 		}
 		return err
 	}
-	return p.use(ctx, &pooled{nativeLink: l, made: time.Now()}, r)
+	return p.use(ctx, &pooled{nativeLink: l, host: host, made: time.Now()}, r)
+}
+
+// link is the way to a host over HTTP.
+func (p *pool) link(host int) *httpLink {
+	scheme := "http://"
+	if p.tls != nil {
+		scheme = "https://"
+	}
+	return &httpLink{client: p.http, url: scheme + p.hosts.addresses[host], user: p.user, password: p.password, database: p.database}
 }
 
 func (p *pool) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -165,23 +234,28 @@ func (p *pool) use(ctx context.Context, l *pooled, r request) error {
 	return err
 }
 
-// take gives a connection that is good as far as one can see, nil when there is none.
-func (p *pool) take() *pooled {
+// take gives a connection that is good as far as one can see, to any host or to one; nil when there is none.
+func (p *pool) take(host int) *pooled {
 	for {
-		p.mu.Lock()
-		last := len(p.idle) - 1
-		if last < 0 {
-			p.mu.Unlock()
-			return nil
-		}
-		l := p.idle[last]
-		p.idle = p.idle[:last]
-		p.mu.Unlock()
-		if !p.tooOld(l) && (time.Since(l.used) < checkAfter || l.quiet()) {
+		l := p.last(host)
+		if l == nil || !p.tooOld(l) && (time.Since(l.used) < checkAfter || l.quiet()) {
 			return l
 		}
 		l.close()
 	}
+}
+
+// last takes the connection out of the idle ones that was used last.
+func (p *pool) last(host int) *pooled {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := len(p.idle) - 1; i >= 0; i-- {
+		if l := p.idle[i]; host < 0 || l.host == host {
+			p.idle = slices.Delete(p.idle, i, i+1)
+			return l
+		}
+	}
+	return nil
 }
 
 func (p *pool) put(l *pooled) {

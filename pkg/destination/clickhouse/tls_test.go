@@ -1,0 +1,145 @@
+package clickhouse
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
+	"github.com/scratchdata/scratchdata/pkg/servertest"
+)
+
+// TestTLS: a server must prove who it is, unless the settings say that it need not.
+func TestTLS(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		target := fmt.Sprintf("%s:%d", server.Host, map[string]int{native: server.TCP, overHTTP: server.HTTP}[cfg.Protocol])
+		own, authority := servertest.TLS(t, target, "localhost")
+		other, otherAuthority := servertest.TLS(t, target, "db.example.com")
+		garbage := filepath.Join(t.TempDir(), "x.pem")
+		if err := os.WriteFile(garbage, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			name, want string // of the error; empty: none
+			port       int
+			change     func(*Config)
+		}{
+			{"its authority is believed", "", own, func(c *Config) { c.TLSCAFile = authority }},
+			{"its authority is not known", "unknown authority", own, func(*Config) {}},
+			{"another authority", "unknown authority", own, func(c *Config) { c.TLSCAFile = otherAuthority }},
+			{"the name of another", "certificate is valid for db.example.com, not localhost", other, func(c *Config) { c.TLSCAFile = otherAuthority }},
+			{"nothing is looked at", "", other, func(c *Config) { c.TLSSkipVerify = true }},
+			{"no file", "tls_ca_file: open ", own, func(c *Config) { c.TLSCAFile = garbage + "x" }},
+			{"a file of something else", "has no certificate", own, func(c *Config) { c.TLSCAFile = garbage }},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				c := cfg
+				c.Hosts, c.TLS, c.TCPPort, c.HTTPPort = Hosts{"localhost"}, true, tt.port, tt.port
+				tt.change(&c)
+				if tt.want == "" {
+					loadAndAsk(t, c)
+					return
+				}
+				d, err := Open(t.Context(), c, slog.New(slog.DiscardHandler))
+				if err == nil {
+					_ = d.Close()
+				}
+				if !strings.Contains(fmt.Sprint(err), tt.want) {
+					t.Errorf("got %v, want %q in it", err, tt.want)
+				}
+			})
+		}
+	})
+}
+
+// loadAndAsk loads a row and asks for it.
+func loadAndAsk(t *testing.T, cfg Config) {
+	t.Helper()
+	d, table := openWith(t, cfg), tableOf(t, "t"+strings.ToLower(newIDs().Batch()))
+	if err := d.CreateTable(t.Context(), table); err != nil {
+		t.Fatal(err)
+	}
+	if did, err := d.Load(t.Context(), table, destinationtest.Batch(newIDs(), `{}`)); err != nil || did.Rows != 1 {
+		t.Errorf("got %+v, %v, want 1 row", did, err)
+	}
+	wantAnswer(t, d, "SELECT count() FROM "+table.String(), "1")
+}
+
+// TestQueriesGoElsewhere: loads and queries have hosts of their own, and each its own way to choose among them.
+func TestQueriesGoElsewhere(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		target := fmt.Sprintf("%s:%d", server.Host, map[string]int{native: server.TCP, overHTTP: server.HTTP}[cfg.Protocol])
+		writes, reads := servertest.NewProxy(t, target), servertest.NewProxy(t, target)
+		cfg.Hosts, cfg.QueryHosts, cfg.Choose, cfg.QueryChoose = Hosts{writes.Addr()}, Hosts{reads.Addr(), writes.Addr()}, roundRobin, first
+		d, table := openWith(t, cfg), tableOf(t, "events")
+		if err := d.CreateTable(t.Context(), table); err != nil {
+			t.Fatal(err)
+		}
+		writes.Refuse(true)
+		writes.Cut()
+		for range 3 {
+			wantAnswer(t, d, "SELECT count() FROM events", "0")
+		}
+		if did, err := d.Load(t.Context(), table, destinationtest.Batch(newIDs(), `{}`)); err == nil {
+			t.Errorf("got %+v, want that rows do not go to the host for queries", did)
+		}
+		writes.Refuse(false)
+		reads.Refuse(true)
+		reads.Cut()
+		if did, err := d.Load(t.Context(), table, destinationtest.Batch(newIDs(), `{}`)); err != nil || did.Rows != 1 {
+			t.Errorf("got %+v, %v, want 1 row", did, err)
+		}
+		wantAnswer(t, d, "SELECT count() FROM events", "1")
+		reads.Refuse(false)
+	})
+}
+
+// TestDifferentServers: two servers that know nothing of each other would have each a part of the rows, and some twice.
+func TestDifferentServers(t *testing.T) {
+	one, two := servertest.ClickHouse(t), servertest.ClickHouse(t)
+	if one.TCP == two.TCP {
+		servertest.Missing(t, "there is one server only")
+	}
+	for _, protocol := range []string{native, overHTTP} {
+		cfg := configOf(one)
+		cfg.Protocol = protocol
+		cfg.Hosts = Hosts{fmt.Sprintf("%s:%d", one.Host, one.TCP), fmt.Sprintf("%s:%d", two.Host, two.TCP)}
+		if protocol == overHTTP {
+			cfg.Hosts = Hosts{fmt.Sprintf("%s:%d", one.Host, one.HTTP), fmt.Sprintf("%s:%d", two.Host, two.HTTP)}
+		}
+		d, err := Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		if err == nil {
+			_ = d.Close()
+		}
+		if codeText(err) != "different_servers" {
+			t.Errorf("%s: got %v, want that they are refused", protocol, err)
+		}
+	}
+}
+
+// TestTablesOfServersThatForget: where a server knows no tokens the ledger alone keeps batches from being there twice.
+func TestTablesOfServersThatForget(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		d := openWith(t, cfg)
+		if !d.knows.tokens() || !d.knows.window {
+			t.Fatalf("got %t, %t, want that this server has both", d.knows.tokens(), d.knows.window)
+		}
+		d.knows.window, d.knows.settings["insert_deduplication_token"] = false, false
+		table := tableOf(t, "events")
+		makeEvents(t, d, table)
+		if got := server.Exec(t, "SELECT create_table_query FROM system.tables WHERE name = 'events' AND database = currentDatabase()"); strings.Contains(got, "deduplication") {
+			t.Errorf("got %s, want no setting that the server does not know", got)
+		}
+		mustExec(t, d, "CREATE TABLE "+ledgerTable+" (batch_id String, state LowCardinality(String), rows Int64, rescued Int64, loaded_at DateTime DEFAULT now(), "+
+			"CONSTRAINT full CHECK state != 'loaded') ENGINE = MergeTree ORDER BY batch_id")
+		b := manyRows(10)
+		if did, err := d.Load(t.Context(), table, b); err == nil {
+			t.Fatalf("got %+v, want that the ledger is not written", did)
+		}
+		mustExec(t, d, "ALTER TABLE "+ledgerTable+" DROP CONSTRAINT full")
+		wantLoaded(t, d, table, b, 10)
+	})
+}
