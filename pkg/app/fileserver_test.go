@@ -40,7 +40,7 @@ func TestServerWithItsBatchesOnAServerOfFiles(t *testing.T) {
 				t.Errorf("the blob store still has %q", left)
 			}
 			wrong := append(environ, "SCRATCH_BLOB_STORE_SETTINGS_DIRECTORY=/none")
-			if _, err := begin(t, load(t, wrong)); err == nil || !strings.Contains(err.Error(), "blob_store.settings") ||
+			if _, err := begin(t, load(t, wrong)); err == nil || !strings.Contains(err.Error(), "open blob_store of type "+tt.name) ||
 				!strings.Contains(err.Error(), "directory: ") || strings.Contains(err.Error(), store.Password) && store.Password != "" {
 				t.Errorf("a folder that is missing: got %v, want an error that names the setting", err)
 			}
