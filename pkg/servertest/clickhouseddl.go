@@ -44,7 +44,7 @@ func (c *ClickHouseCluster) OnCluster() (said []string) {
 // relay passes on to n what is said to it, but what is said ON CLUSTER to all nodes that are alive.
 func (c *ClickHouseCluster) relay(n *ClickHouseNode) http.Handler {
 	at := &url.URL{Scheme: "http", Host: fmt.Sprintf("%s:%d", n.Host, n.HTTP)}
-	proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(at) },
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(at) },
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Has("decompress") { // rows

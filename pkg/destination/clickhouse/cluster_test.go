@@ -30,6 +30,16 @@ func clusterConfig(c *servertest.ClickHouseCluster, hosts ...int) Config {
 	return cfg
 }
 
+// keepPromises: replicated tables keep those of the port's promises that are about tables and loads, as plain ones do.
+func keepPromises(t *testing.T, c *servertest.ClickHouseCluster) {
+	destinationtest.RunOnly(t, func(t *testing.T) destination.Destination {
+		cfg := clusterConfig(c, 0)
+		cfg.Database = "test_" + strings.ToLower(newIDs().Batch())
+		return openWith(t, cfg)
+	}, dialect(), "CreateTableLeavesExisting", "CreateTableConcurrently", "AddColumnsTwice", "AddColumnsConcurrently", "LoadOfManyRows", "LoadIsAllOrNone",
+		"LoadTwiceIsOnce", "LoadTwiceConcurrently", "LoadNeedsRescueColumn", "LoadIntoMissingTableFails")
+}
+
 // inSync has node i catch up with the others, and gives what it says.
 func inSync(t *testing.T, c *servertest.ClickHouseCluster, i int, table, sql string) string {
 	t.Helper()
@@ -96,7 +106,7 @@ func TestReplicas(t *testing.T) {
 		if _, err := d.Load(t.Context(), table, b); err != nil {
 			t.Fatal(err)
 		}
-		mustExecOn(t, c, "TRUNCATE TABLE events."+ledgerTable)
+		c.Nodes[0].Exec(t, "TRUNCATE TABLE events."+ledgerTable)
 		if did, err := other.Load(t.Context(), table, b); err != nil || did.Rows != 1000 {
 			t.Errorf("got %+v, %v, want 1000 rows", did, err)
 		}
@@ -104,6 +114,7 @@ func TestReplicas(t *testing.T) {
 			t.Errorf("got %s, want 2000 rows", got)
 		}
 	})
+	t.Run("promises", func(t *testing.T) { keepPromises(t, c) })
 	t.Run("tables that forget", func(t *testing.T) { replicasThatForget(t, c, d) })
 	t.Run("tables of one node", func(t *testing.T) {
 		c.Nodes[0].Exec(t, "CREATE TABLE events.alone (__row_id String, n Int64) ENGINE = MergeTree ORDER BY n")
@@ -124,12 +135,6 @@ func makeEvents(t *testing.T, d *Destination, table schema.Table) {
 	if err := d.AddColumns(t.Context(), table, []schema.Column{{Name: "n", Kind: schema.Int}, {Name: "s", Kind: schema.Text}}); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// mustExecOn has the first node that is alive say it to all.
-func mustExecOn(t *testing.T, c *servertest.ClickHouseCluster, sql string) {
-	t.Helper()
-	c.Nodes[0].Exec(t, sql)
 }
 
 // replicasThatForget: without a memory of blocks it is the ledger that counts, which the other node asks for before it believes it.

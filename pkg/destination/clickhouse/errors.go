@@ -56,6 +56,7 @@ const (
 	codeOutfile         = 358
 	codeConstraint      = 469
 	codeAccessDenied    = 497
+	codeOtherAlter      = 517 // of the same table, by another host
 	codeAuthentication  = 516
 	codeDatabaseDenied  = 291
 	codeTooManyRows     = 158
@@ -118,7 +119,7 @@ func ended(ctx context.Context, err error) error {
 func busy(e *serverError) error {
 	switch e.code {
 	case codeTooManyQueries, codeSocketTimeout, codeNetwork, codeNoZooKeeper, codeTableReadOnly, codeNoSpace, codeTooManyParts,
-		codeAllTriesFailed, codeTooFewReplicas, codeUnknownInsert, codeKeeper, codeQuota:
+		codeAllTriesFailed, codeTooFewReplicas, codeUnknownInsert, codeKeeper, codeQuota, codeOtherAlter:
 		return fault.New(fault.Busy, "destination_busy", "the database cannot do this now").Because(e).Retry(busyAfter)
 	}
 	return nil
