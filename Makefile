@@ -7,6 +7,7 @@ CONFIG ?=
 QUEUE ?= redis
 SOAK ?= 1m
 EVENTS ?= 4000000
+PAIRS ?=
 FUZZTIME ?= 30s
 
 .PHONY: help
@@ -40,8 +41,8 @@ bench-go: ## Run the benchmarks that live beside the code
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
 
 .PHONY: bench-pairs
-bench-pairs: ## Print what each queue and blob store that is installed costs against the local ones (minutes)
-	SCRATCH_TEST_EVENTS=$(EVENTS) $(GO) test -count=1 -run '^$$' -bench Pairs -benchtime 1x -timeout 4h ./pkg/endtoend
+bench-pairs: ## Print what each queue and blob store that is installed costs against the local ones (minutes); PAIRS='redis × s3' for one
+	SCRATCH_TEST_EVENTS=$(EVENTS) SCRATCH_TEST_PAIRS='$(PAIRS)' $(GO) test -count=1 -run '^$$' -bench Pairs -benchtime 1x -timeout 4h ./pkg/endtoend
 
 .PHONY: torture
 torture: build ## Kill the server under load for TORTURE (10m) and account for every row; CONFIG=f.yaml: five nodes that share it

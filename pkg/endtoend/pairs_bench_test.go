@@ -8,13 +8,15 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/bench"
 )
 
 // BenchmarkPairs measures what the way through each queue and each blob store costs that is installed, and prints the table of
-// `scratchdata bench --only pairs`. SCRATCH_TEST_EVENTS and SCRATCH_TEST_ROUNDS say how much, as its flags do.
+// `scratchdata bench --only pairs`. SCRATCH_TEST_EVENTS and SCRATCH_TEST_ROUNDS say how much, as its flags do; SCRATCH_TEST_PAIRS which
+// pairs alone, as "redis × s3,sqs × gcs".
 func BenchmarkPairs(b *testing.B) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -68,18 +70,22 @@ func (p *probe) Skipf(format string, args ...any) {
 // pairFiles writes a configuration for each queue and store, but the local ones: all are measured against those.
 func pairFiles(b *testing.B, queues, stores map[string]string) (files []string) {
 	b.Helper()
-	dir := b.TempDir()
+	dir, only := b.TempDir(), os.Getenv("SCRATCH_TEST_PAIRS")
 	for _, queue := range slices.Sorted(maps.Keys(queues)) {
 		for _, store := range slices.Sorted(maps.Keys(stores)) {
-			if queue == "local" && store == "local" {
+			name := queue + " × " + store
+			if name == "local × local" || only != "" && !slices.Contains(strings.Split(only, ","), name) {
 				continue
 			}
-			file := filepath.Join(dir, queue+" × "+store+".yaml")
+			file := filepath.Join(dir, name+".yaml")
 			if err := os.WriteFile(file, []byte(queues[queue]+stores[store]), 0o600); err != nil {
 				b.Fatal(err)
 			}
 			files = append(files, file)
 		}
+	}
+	if len(files) == 0 {
+		b.Fatalf("there is no pair to measure: queues %q, stores %q, of which only %q", slices.Sorted(maps.Keys(queues)), slices.Sorted(maps.Keys(stores)), only)
 	}
 	return files
 }
