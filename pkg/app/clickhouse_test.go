@@ -63,16 +63,20 @@ func TestClickHouseFailsLate(t *testing.T) {
 		s := serve(t, withClickHouse(t, t.TempDir(), protocol))
 		for _, f := range result.Formats() {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/data/query?format="+f.Name,
-				strings.NewReader("SELECT throwIf(number = 3000000), number FROM numbers(4000000)"))
+				strings.NewReader("SELECT throwIf(number = 2000000), number FROM numbers(2100000)"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			req.Header.Set("Authorization", "Bearer two")
+			req.Header.Set("Accept-Encoding", "identity")
 			resp, err := s.http.Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}
 			n, err := io.Copy(io.Discard, resp.Body)
+			if f.Name == "parquet" && resp.StatusCode == http.StatusBadRequest {
+				continue // nothing goes out before the first row group is full, and the server's threads may come to the error before
+			}
 			if err == nil || n == 0 || resp.StatusCode != http.StatusOK || resp.Trailer.Get("X-Scratch-Status") == "complete" {
 				t.Errorf("%s over %s: got %d, %d bytes, %v, trailers %v, want an answer that breaks off", f.Name, protocol, resp.StatusCode, n, err, resp.Trailer)
 			}
