@@ -119,10 +119,11 @@ func decode(settings *yaml.Node, c any) error {
 	return nil
 }
 
-// spread copies a node so that it is written out with one key or item a line. Then a line tells which one a message is
-// about.
+// spread copies a node so that it is written out with one key or item a line, without comments: yaml.v3 puts one that
+// follows a list between a later key and its value. Then a line tells which one a message is about.
 func spread(n *yaml.Node) *yaml.Node {
 	c := *n
+	c.HeadComment, c.LineComment, c.FootComment = "", "", ""
 	c.Style &^= yaml.FlowStyle
 	c.Content = nil
 	for _, child := range n.Content {

@@ -106,6 +106,13 @@ func TestOpen(t *testing.T) {
 		{"text that looks like something else", "settings: {file: \"12\", tags: {a: 'true', b: \"# no\"}}\n", with(func(c *config) {
 			c.File, c.Tags = "12", map[string]string{"a": "true", "b": "# no"}
 		})},
+		{"comments", "settings:\n  hosts: [{name: h}]   # each; more\n  file: b.db   # which\n  tags: {}   # none; why: x\n  # of rows\n  count: 3   # many\n", with(func(c *config) {
+			c.File, c.Count, c.Tags = "b.db", 3, map[string]string{}
+			c.Hosts = append(c.Hosts, struct {
+				Name string `yaml:"name"`
+				Port int    `yaml:"port"`
+			}{"h", 0})
+		})},
 		{"an alias", "settings:\n  tags: &t {a: b}\n  file: &f c.db\n  tls: {file: *f}\n", with(func(c *config) {
 			c.Tags, c.File, c.TLS.File = map[string]string{"a": "b"}, "c.db", "c.db"
 		})},

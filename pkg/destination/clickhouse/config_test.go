@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,38 +137,32 @@ func TestHostsThatCannotWorkRest(t *testing.T) {
 func TestHostsAreChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHosts([]string{"a", "b"}, first)
-		checks, back := 0, false
+		var checks atomic.Int32
+		var back atomic.Bool
 		h.check = func(context.Context, int) error {
-			if checks++; back {
+			if checks.Add(1); back.Load() {
 				return nil
 			}
 			return net.ErrClosed
 		}
+		pass := func(n int, wantChecks int32, want ...int) {
+			t.Helper()
+			time.Sleep(time.Duration(n) * checkEvery)
+			synctest.Wait()
+			if got := h.order(); checks.Load() != wantChecks || !slices.Equal(got, want) {
+				t.Errorf("got %v after %d checks, want %v after %d", got, checks.Load(), want, wantChecks)
+			}
+		}
 		h.reached(0, false)
 		h.reached(0, false)
-		time.Sleep(10*checkEvery + 1)
-		synctest.Wait()
-		if got := h.order(); checks != 10 || !slices.Equal(got, []int{1, 0}) {
-			t.Errorf("got %v after %d checks, want 1 0 after 10", got, checks)
-		}
-		back = true
-		time.Sleep(10 * checkEvery)
-		synctest.Wait()
-		if got := h.order(); checks != 11 || !slices.Equal(got, []int{0, 1}) {
-			t.Errorf("got %v after %d checks, want 0 1 after 11", got, checks)
-		}
-		back = false
+		pass(10, 10, 1, 0)
+		back.Store(true)
+		pass(10, 11, 0, 1)
+		back.Store(false)
 		h.reached(1, false)
-		time.Sleep(checkEvery + 1)
-		synctest.Wait()
-		if checks != 12 {
-			t.Errorf("got %d checks, want one more", checks)
-		}
+		pass(1, 12, 0, 1)
 		h.close()
-		time.Sleep(10 * checkEvery)
-		if checks != 12 {
-			t.Errorf("got %d checks after the end", checks)
-		}
+		pass(10, 12, 0, 1)
 	})
 }
 
