@@ -50,10 +50,13 @@ type Hosts []string
 // UnmarshalYAML reads either form.
 func (h *Hosts) UnmarshalYAML(read func(any) error) error {
 	var text string
-	if read(&text) != nil {
-		return read((*[]string)(h))
-	}
 	*h = nil
+	if read(&text) != nil {
+		var list []string
+		err := read(&list)
+		*h = append(*h, list...)
+		return err
+	}
 	for part := range strings.SplitSeq(text, ",") {
 		if part = strings.TrimSpace(part); part != "" {
 			*h = append(*h, part)
