@@ -24,7 +24,7 @@ build: ## Build ./scratchdata
 
 .PHONY: test
 test: lint ## Lint, then every test under the race detector
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 30m ./...
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck

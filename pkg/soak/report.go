@@ -3,6 +3,7 @@ package soak
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -10,14 +11,14 @@ import (
 type Bounds struct {
 	Base      int64   // RSS in bytes, and
 	PerWorker int64   // for each worker
-	Data      float64 // how many times as much it may have had after twice the data
+	Data      float64 // how many times as much it may have had after as many rows once more, each time
 	Growth    float64 // by what part the memory may grow in the second half of the steady load
 	Sockets   int     // how many more may be open after it than before: connections to other servers, in pools
 }
 
 // DefaultBounds returns those of the default configuration, which docs/OPERATIONS.md promises.
 func DefaultBounds() Bounds {
-	return Bounds{Base: 640 << 20, PerWorker: 32 << 20, Data: 1.3, Growth: 0.1}
+	return Bounds{Base: 640 << 20, PerWorker: 32 << 20, Data: 1.1, Growth: 0.1}
 }
 
 // PoolBounds returns those of a configuration that has other servers.
@@ -30,8 +31,7 @@ func PoolBounds() Bounds {
 // Server is what was seen of one.
 type Server struct {
 	Workers              int
-	Peak                 int64 // RSS after the first rows, in bytes
-	PeakOfTwice          int64 // after as many again; 0 when there were none
+	Peaks                []int64 // RSS in bytes, the most until the first rows were loaded, until as many again were, and so on
 	Samples              []Sample
 	SteadyFrom, SteadyTo time.Duration // the steady load; zero when there was none
 	Left                 []string      // what was still there after the steady load and not before
@@ -57,7 +57,7 @@ func (s Server) steady() (steady []Sample) {
 
 // most is the most memory that it was seen to have.
 func (s Server) most() int64 {
-	most := max(s.Peak, s.PeakOfTwice)
+	most := slices.Max(append([]int64{0}, s.Peaks...))
 	for _, sample := range s.Samples {
 		most = max(most, sample.RSS)
 	}
@@ -78,8 +78,8 @@ func (r Report) Problems() (found []string) {
 		return []string{"no server was loaded"}
 	}
 	s := r.Servers[len(r.Servers)-1]
-	if times := float64(s.PeakOfTwice) / float64(s.Peak); times > r.Bounds.Data {
-		found = append(found, fmt.Sprintf("twice the data took %.2f times the memory, and may take %.2f", times, r.Bounds.Data))
+	if problem := r.Bounds.more(s); problem != "" {
+		found = append(found, problem)
 	}
 	steady := s.steady()
 	if len(steady) < least {
@@ -90,6 +90,18 @@ func (r Report) Problems() (found []string) {
 		found = append(found, "after the load: "+l)
 	}
 	return found
+}
+
+// more says whether the last rows needed more memory than as many before them.
+func (b Bounds) more(s Server) (problem string) {
+	n := len(s.Peaks)
+	if n < 2 {
+		return ""
+	}
+	if times := float64(s.Peaks[n-1]) / float64(s.Peaks[n-2]); times > b.Data {
+		return fmt.Sprintf("%d times the data took %.2f times the memory of %d times, and may take %.2f", n, times, n-1, b.Data)
+	}
+	return ""
 }
 
 // growing says what has grown too much in the steady load.
@@ -117,9 +129,12 @@ var values = [...]struct {
 // Print writes what was seen.
 func (r Report) Print(out io.Writer) {
 	for _, s := range r.Servers {
-		fmt.Fprintf(out, "%d workers: peak RSS %d MiB", s.Workers, s.Peak/mib)
-		if s.PeakOfTwice > 0 {
-			fmt.Fprintf(out, ", of twice the data %d MiB (%.2f times)", s.PeakOfTwice/mib, float64(s.PeakOfTwice)/float64(s.Peak))
+		fmt.Fprintf(out, "%d workers: peak RSS", s.Workers)
+		for i, peak := range s.Peaks {
+			if i > 0 {
+				fmt.Fprintf(out, ", of %d times the data", i+1)
+			}
+			fmt.Fprintf(out, " %d MiB", peak/mib)
 		}
 		fmt.Fprintln(out)
 		if s.SteadyTo == 0 {

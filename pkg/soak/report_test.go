@@ -20,13 +20,14 @@ func TestProblems(t *testing.T) {
 		want   string
 	}{
 		{"none", func(*Report) {}, ""},
-		{"too much for its workers", func(r *Report) { r.Servers[0].Peak = 451 * mib }, "1 workers took 451 MiB, and may take 450 MiB"},
-		{"more workers may take more", func(r *Report) { r.Servers[0].Peak, r.Servers[0].Workers = 451*mib, 2 }, ""},
-		{"twice the data too much for its workers", func(r *Report) { r.Servers[0].PeakOfTwice = 460 * mib }, "1 workers took 460 MiB, and may take 450 MiB"},
+		{"too much for its workers", func(r *Report) { r.Servers[0].Peaks[0] = 451 * mib }, "1 workers took 451 MiB, and may take 450 MiB"},
+		{"more workers may take more", func(r *Report) { r.Servers[0].Peaks[0], r.Servers[0].Workers = 451*mib, 2 }, ""},
+		{"twice the data too much for its workers", func(r *Report) { r.Servers[0].Peaks[1] = 460 * mib }, "1 workers took 460 MiB, and may take 450 MiB"},
 		{"the steady load too much for its workers", func(r *Report) { r.Servers[0].Samples[9].RSS = 470 * mib },
 			"1 workers took 470 MiB, and may take 450 MiB"},
-		{"in proportion to data", func(r *Report) { r.Servers[0].Peak, r.Servers[0].PeakOfTwice = 300*mib, 450*mib },
-			"twice the data took 1.50 times the memory, and may take 1.25"},
+		{"in proportion to data", func(r *Report) { r.Servers[0].Peaks = []int64{200 * mib, 300 * mib, 450 * mib} },
+			"3 times the data took 1.50 times the memory of 2 times, and may take 1.25"},
+		{"more by chance", func(r *Report) { r.Servers[0].Peaks = []int64{200 * mib, 400 * mib, 410 * mib} }, ""},
 		{"goroutines grow", func(r *Report) {
 			for i := range r.Servers[0].Samples {
 				r.Servers[0].Samples[i].Goroutines = 40 + i
@@ -54,12 +55,12 @@ func TestProblems(t *testing.T) {
 }
 
 func TestPrint(t *testing.T) {
-	short := Server{Workers: 1, Peak: 300 * mib}
+	short := Server{Workers: 1, Peaks: []int64{300 * mib}}
 	long := series(func(s float64) float64 { return 345 + s })
 	long.Workers = 4
 	var out bytes.Buffer
 	Report{Servers: []Server{short, long}}.Print(&out)
-	for _, want := range []string{"1 workers: peak RSS 300 MiB\n", "4 workers: peak RSS 400 MiB, of twice the data 410 MiB (1.02 times)\n",
+	for _, want := range []string{"1 workers: peak RSS 300 MiB\n", "4 workers: peak RSS 400 MiB, of 2 times the data 410 MiB\n",
 		"steady RSS: median 400 MiB, +3600.0 MiB an hour, +7.5 % in 30s\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in %q", want, out.String())

@@ -87,16 +87,15 @@ func start(ctx context.Context, cfg Config, workers int) (*soak, error) {
 
 // short is what servers get that are compared.
 func (s *soak) short(ctx context.Context, cfg Config, out io.Writer) (err error) {
-	s.seen.Peak, err = s.fill(ctx, cfg, out)
-	return errors.Join(err, s.load.count(ctx))
+	return errors.Join(s.fill(ctx, cfg, out), s.load.count(ctx))
 }
 
 // long is what the last server gets: as much as the others, as much again, and then the steady load.
 func (s *soak) long(ctx context.Context, cfg Config, out io.Writer) (err error) {
-	if s.seen.Peak, err = s.fill(ctx, cfg, out); err != nil {
+	if err = s.fill(ctx, cfg, out); err != nil {
 		return err
 	}
-	if s.seen.PeakOfTwice, err = s.fill(ctx, cfg, out); err != nil {
+	if err = s.more(ctx, cfg, out); err != nil {
 		return err
 	}
 	before, err := s.idle(ctx)
@@ -113,8 +112,22 @@ func (s *soak) long(ctx context.Context, cfg Config, out io.Writer) (err error) 
 	return errors.Join(err, s.load.count(ctx))
 }
 
-// extensions is how often the steady load may last for as long again.
+// extensions is how often what seems to make memory grow is done once more.
 const extensions = 3
+
+// more sends as many rows as before. When they need more memory that may be chance, and so do as many again: what keeps a part
+// of the rows needs more each time.
+func (s *soak) more(ctx context.Context, cfg Config, out io.Writer) error {
+	for range 1 + extensions {
+		if err := s.fill(ctx, cfg, out); err != nil {
+			return err
+		}
+		if cfg.Bounds.more(s.seen) == "" {
+			break
+		}
+	}
+	return nil
+}
 
 // steady keeps the load up. Memory goes up and down with the engine's checkpoints, which may look like growth in a time that is
 // short for this machine. So what has grown is loaded for as long again: a leak goes on.
@@ -137,19 +150,20 @@ func (s *soak) steady(ctx context.Context, cfg Config, out io.Writer) error {
 	return nil
 }
 
-// fill sends rows as fast as they are taken, waits until they are loaded, and gives the most memory that the server has had.
-func (s *soak) fill(ctx context.Context, cfg Config, out io.Writer) (peak int64, err error) {
+// fill sends rows as fast as they are taken, waits until they are loaded, and notes the most memory that the server has had.
+func (s *soak) fill(ctx context.Context, cfg Config, out io.Writer) error {
 	start, already := time.Now(), s.load.bytes
-	err = s.watched(ctx, cfg, func() error {
+	err := s.watched(ctx, cfg, func() error {
 		return errors.Join(s.load.fill(ctx, cfg.Fill), s.drained(ctx))
 	})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	peak, err = s.srv.PeakRSS()
+	peak, err := s.srv.PeakRSS()
+	s.seen.Peaks = append(s.seen.Peaks, peak)
 	fmt.Fprintf(out, "soak: %d workers, %d MB of rows loaded in %.0f s, peak RSS %d MiB\n", s.seen.Workers, (s.load.bytes-already)/1e6,
 		time.Since(start).Seconds(), peak>>20)
-	return peak, err
+	return err
 }
 
 // watched takes samples while do works.

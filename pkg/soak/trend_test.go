@@ -12,7 +12,7 @@ import (
 func series(rss func(second float64) float64) Server { return lasting(time.Minute, rss) }
 
 func lasting(long time.Duration, rss func(second float64) float64) Server {
-	s := Server{Workers: 1, Peak: 400 * mib, PeakOfTwice: 410 * mib, SteadyFrom: 10 * time.Second, SteadyTo: 10*time.Second + long}
+	s := Server{Workers: 1, Peaks: []int64{400 * mib, 410 * mib}, SteadyFrom: 10 * time.Second, SteadyTo: 10*time.Second + long}
 	for at := time.Duration(0); at <= s.SteadyTo; at += 200 * time.Millisecond {
 		s.Samples = append(s.Samples, Sample{At: at, RSS: int64(rss(at.Seconds()) * mib), Goroutines: 40, Descriptors: 40})
 	}

@@ -25,11 +25,15 @@ func tableOf(t *testing.T, name string) schema.Table {
 	return table
 }
 
-// manyRows makes a batch of n rows {"n":…}, each with a text as long as its number is large.
-func manyRows(n int) destination.Batch {
+// manyRows makes a batch of n rows.
+func manyRows(n int) destination.Batch { return wideRows(n, 0) }
+
+// wideRows makes a batch of n rows that are so many bytes longer.
+func wideRows(n, more int) destination.Batch {
 	rows := make([]string, n)
+	pad := strings.Repeat(".", more)
 	for i := range rows {
-		rows[i] = fmt.Sprintf(`{"n":%d,"s":"row %d of needle"}`, i, i)
+		rows[i] = fmt.Sprintf(`{"n":%d,"s":"row %d of needle%s"}`, i, i, pad)
 	}
 	return destinationtest.Batch(rowid.NewSource(), rows...)
 }
@@ -109,14 +113,14 @@ const (
 )
 
 func TestLoadIsOnceWhateverIsLost(t *testing.T) {
-	const n = 250_000 // more than the driver reads ahead
+	const n, more = 20_000, 1000 // more than the driver reads ahead
 	server := servertest.ClickHouse(t)
 	for _, protocol := range []string{native, overHTTP} {
 		for name, create := range map[string]string{"own": "", "forgetful": forgetful, "log": logLike} {
 			t.Run(protocol+" "+name, func(t *testing.T) {
 				t.Run("cut in the middle", func(t *testing.T) {
 					d, proxy, table := faulty(t, server, protocol, create)
-					b := manyRows(n)
+					b := wideRows(n, more)
 					did, err := d.Load(t.Context(), table, after(b, 12<<20, func() {
 						proxy.Refuse(true)
 						proxy.Cut()
