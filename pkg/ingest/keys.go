@@ -61,7 +61,7 @@ func (k *keys) claim(ctx context.Context, p place) (done *control.KeyedInsert, m
 				return &found, nil, nil
 			case !errors.Is(err, fault.NotFound):
 				k.settle(p, c, nil)
-				return nil, nil, err
+				return nil, nil, keysAway(err)
 			}
 			return nil, c, nil
 		}
@@ -74,6 +74,14 @@ func (k *keys) claim(ctx context.Context, p place) (done *control.KeyedInsert, m
 			return c.insert, nil, nil
 		}
 	}
+}
+
+// keysAway says that keys cannot be looked up or remembered: the insert may be sent again when they can be.
+func keysAway(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fault.New(fault.Busy, "keys_unknown", "the database of idempotency keys does not answer").Because(err).Retry(5 * time.Second)
 }
 
 // join gives the claim at p, and whether it is new.

@@ -62,7 +62,7 @@ func (w *Writer) insertOnce(ctx context.Context, t target, body io.Reader, o Opt
 	}
 	if in.Rows == 0 { // there is no row that could carry the key
 		if _, err := w.keys.remember(ctx, n.read(0, nil)); err != nil {
-			return Inserted{}, err
+			return Inserted{}, keysAway(err)
 		}
 		defer w.keys.drop(n.place, mine) // the store knows it, and no batch will be flushed for it
 	}
