@@ -348,7 +348,7 @@ func placedByChance(t *testing.T, c *servertest.ClickHouseCluster, d *Destinatio
 }
 
 // TestOldClusterTakesOurSQL: a cluster that executes ON CLUSTER makes what we say on all of its hosts. The one that there is for that is
-// of 2018: it has no IF NOT EXISTS for columns.
+// of 2018: it has no IF NOT EXISTS for columns, and no setting to wait for its disk.
 func TestOldClusterTakesOurSQL(t *testing.T) {
 	nodes := servertest.ClickHouseOld(t)
 	cfg := DefaultConfig()
@@ -357,7 +357,7 @@ func TestOldClusterTakesOurSQL(t *testing.T) {
 	d := &Destination{cfg: cfg}
 	table := tableOf(t, "events")
 	alter := d.addColumns(d.path(table), []schema.Column{{Name: "n", Kind: schema.Int}, {Name: "s", Kind: schema.Text}})
-	for _, sql := range []string{"CREATE DATABASE IF NOT EXISTS " + quote(cfg.Database) + d.onCluster(), d.createTable(table), strings.ReplaceAll(alter, "IF NOT EXISTS ", "")} {
+	for _, sql := range []string{"CREATE DATABASE IF NOT EXISTS " + quote(cfg.Database) + d.onCluster(), strings.Replace(d.createTable(table), ", "+synced, "", 1), strings.ReplaceAll(alter, "IF NOT EXISTS ", "")} {
 		if !strings.Contains(sql, " ON CLUSTER `it`") {
 			t.Errorf("%s is not said to the cluster", sql)
 		}

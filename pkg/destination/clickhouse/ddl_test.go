@@ -39,7 +39,7 @@ func TestTablesThatWeMake(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := strings.ReplaceAll(s.Exec(t, "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 't'"), `\'`, "'")
-		for _, part := range []string{"(" + want + ")", "ENGINE = MergeTree ORDER BY __row_id", "non_replicated_deduplication_window = 10000"} {
+		for _, part := range []string{"(" + want + ")", "ENGINE = MergeTree ORDER BY __row_id", "non_replicated_deduplication_window = 10000", synced} {
 			if !strings.Contains(got, part) {
 				t.Errorf("got  %s\nwant %s in it", got, part)
 			}
