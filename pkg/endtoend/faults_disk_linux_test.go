@@ -90,6 +90,7 @@ destinations:
 	good := &client{node: n, key: "local", table: "events"}
 	away := &client{node: n, key: "other", table: "events"}
 	away.mustInsert(10)
+	awaitMetric(t, n, "scratchdata_oldest_unloaded_seconds", func(v float64) bool { return v == 0 }) // so that there is a table
 	p.Refuse(true)
 	p.Cut()
 	away.insertUntilRefused(5000, "backlog_full")
