@@ -142,7 +142,7 @@ func TestStopOrder(t *testing.T) {
 			got = append(got, strings.Fields(part)[0])
 		}
 	}
-	if want := []string{"reloader", "http", "copies", "writer", "uploader", "workers", "health", "pruner", "metrics"}; !slices.Equal(got, want) {
+	if want := []string{"reloader", "http", "copies", "writer", "uploader", "backlog", "workers", "health", "pruner", "metrics"}; !slices.Equal(got, want) {
 		t.Errorf("stopped %v, want %v", got, want)
 	}
 	for _, want := range []string{"msg=stopping ", "msg=stopped "} {
