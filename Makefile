@@ -7,6 +7,7 @@ CONFIG ?=
 QUEUE ?= redis
 SOAK ?= 1m
 EVENTS ?= 4000000
+PAIR_EVENTS ?= 1000000
 PAIRS ?=
 FUZZTIME ?= 30s
 
@@ -33,12 +34,13 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) tool staticcheck ./...
 
 .PHONY: bench
-bench: build ## Print the bench table (minutes, about 10 GB of disk); EVENTS=n for another size, CLICKHOUSE=URL for its figures too
+bench: build ## Print the bench table, then that of bench-pairs (about 10 GB of disk); EVENTS=n for another size, CLICKHOUSE=URL for its figures too
 	./scratchdata bench --events $(EVENTS) $(if $(CLICKHOUSE),--clickhouse '$(CLICKHOUSE)')
+	$(MAKE) bench-pairs EVENTS=$(PAIR_EVENTS)
 
 .PHONY: bench-go
 bench-go: ## Run the benchmarks that live beside the code
-	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./pkg/... | grep -v endtoend)
 
 .PHONY: bench-pairs
 bench-pairs: ## Print what each queue and blob store that is installed costs against the local ones (minutes); PAIRS='redis × s3' for one
