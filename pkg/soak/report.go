@@ -18,7 +18,7 @@ type Bounds struct {
 
 // DefaultBounds returns those of the default configuration, which docs/OPERATIONS.md promises.
 func DefaultBounds() Bounds {
-	return Bounds{Base: 640 << 20, PerWorker: 32 << 20, Data: 1.1, Growth: 0.1}
+	return Bounds{Base: 768 << 20, PerWorker: 32 << 20, Data: 1.1, Growth: 0.1}
 }
 
 // PoolBounds returns those of a configuration that has other servers.
