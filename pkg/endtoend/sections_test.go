@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -57,19 +56,6 @@ func failToStart(t *testing.T, yaml string) (code int, text string) {
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
-// closedPort gives an address where nobody listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
-}
-
 // refusing gives the URL of a server that answers every request with a status and a body.
 func refusing(t *testing.T, status int, body string) string {
 	t.Helper()
@@ -110,7 +96,7 @@ func TestWrongSections(t *testing.T) {
 	s3, gcs, sqs, clickhouse := servertest.S3(t), servertest.GCS(t), servertest.SQS(t), servertest.ClickHouse(t)
 	ftp, sftp := servertest.FTP(t), servertest.SFTP(t)
 	folder, home := ftp.Folder(t), sftp.Folder(t)
-	bucket, queue, nobody := s3.Bucket(t), sqs.Queue(t, nil), closedPort(t)
+	bucket, queue, nobody := s3.Bucket(t), sqs.Queue(t, nil), fmt.Sprintf("127.0.0.1:%d", servertest.FreePort(t))
 	host, port, _ := strings.Cut(nobody, ":")
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

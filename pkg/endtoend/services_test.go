@@ -7,11 +7,13 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/scratchdata/scratchdata/api"
 	"github.com/scratchdata/scratchdata/pkg/rig"
+	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
 
 // roles are what a node may be switched to, and its environment then.
@@ -138,13 +140,9 @@ func TestServices(t *testing.T) {
 
 // Without the API nothing listens at its port, and the metrics tell that the node lives.
 func TestServicesWithoutAPI(t *testing.T) {
-	port := closedPort(t)
-	_, number, err := net.SplitHostPort(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := startNode(t, "", "SCRATCH_API_ENABLED=false", "SCRATCH_API_PORT="+number)
-	if c, err := net.Dial("tcp", port); err == nil {
+	port := strconv.Itoa(servertest.FreePort(t))
+	n := startNode(t, "", "SCRATCH_API_ENABLED=false", "SCRATCH_API_PORT="+port)
+	if c, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
 		t.Errorf("the API's port: got a connection, want it refused")
 		_ = c.Close() // it was not expected
 	}

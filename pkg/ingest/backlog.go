@@ -1,6 +1,9 @@
 package ingest
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // backlog is what waits for each destination on the node's disk beside the batches that are here: those that were shipped to a
 // store that keeps them there.
@@ -10,6 +13,8 @@ type backlog struct {
 	told   map[string]int64 // what waits in it, as was told last
 	since  map[string]int64 // what was shipped since
 	before map[string]int64 // what was shipped in the time before that: it may have come too late to be told
+
+	total atomic.Int64 // of all destinations
 }
 
 // tell replaces what waits in the store by what is known now.
@@ -17,6 +22,13 @@ func (b *backlog) tell(bytes map[string]int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.kept, b.told, b.before, b.since = true, bytes, b.since, make(map[string]int64)
+	var total int64
+	for _, waiting := range []map[string]int64{b.told, b.before} {
+		for _, n := range waiting {
+			total += n
+		}
+	}
+	b.total.Store(total)
 }
 
 // shipped notes that so many bytes left for the store.
@@ -25,6 +37,7 @@ func (b *backlog) shipped(destination string, bytes int64) {
 	defer b.mu.Unlock()
 	if b.kept {
 		b.since[destination] += bytes
+		b.total.Add(bytes)
 	}
 }
 

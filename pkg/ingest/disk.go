@@ -18,10 +18,10 @@ type disk struct {
 	least int64
 	free  func() (int64, error)
 	taken atomic.Int64 // bytes of inserts since the last look
+	spare atomic.Int64 // bytes that were free at the last look, beside the least
 
 	mu     sync.Mutex
 	looked time.Time
-	spare  int64 // bytes that were free at the last look, beside the least
 	err    error // of the last look
 }
 
@@ -38,7 +38,7 @@ func (d *disk) check() error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if now := time.Now(); now.Sub(d.looked) >= freeFor || d.looked.IsZero() || d.taken.Load() > max(d.spare/trustedPart, trustedAlways) {
+	if now := time.Now(); now.Sub(d.looked) >= freeFor || d.looked.IsZero() || d.taken.Load() > max(d.spare.Load()/trustedPart, trustedAlways) {
 		d.looked, d.err = now, d.look()
 	}
 	return d.err
@@ -54,15 +54,16 @@ func (d *disk) share(waiting int64) error {
 	if d.least <= 0 {
 		return nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if left := d.spare - d.taken.Load(); waiting > max(left, 0) {
+	if left := d.left(); waiting > left {
 		return fault.New(fault.Busy, "backlog_full",
 			"%d MiB of rows wait to be loaded into this destination, and may be no more than the %d MiB that are left on disk for others",
-			waiting>>20, max(left, 0)>>20).Retry(10 * time.Second)
+			waiting>>20, left>>20).Retry(10 * time.Second)
 	}
 	return nil
 }
+
+// left gives the bytes that inserts may take.
+func (d *disk) left() int64 { return max(d.spare.Load()-d.taken.Load(), 0) }
 
 func (d *disk) look() error {
 	d.taken.Store(0)
@@ -70,7 +71,7 @@ func (d *disk) look() error {
 	if err != nil {
 		return fault.New(fault.Busy, "disk_unknown", "the free disk space cannot be read").Because(err).Retry(10 * time.Second)
 	}
-	d.spare = free - d.least
+	d.spare.Store(free - d.least)
 	if free < d.least {
 		return fault.New(fault.Busy, "disk_low", "free disk space is %d MiB, and inserts need %d MiB", free>>20, d.least>>20).Retry(10 * time.Second)
 	}

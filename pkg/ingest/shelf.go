@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,8 @@ type shelf struct {
 	here    map[string]held  // every batch that is here: open, waiting or out
 	closed  bool             // no more will come
 	changed chan struct{}    // closed and replaced when something has
+
+	total atomic.Int64 // of bytes
 }
 
 // held is what is known of every batch that is here.
@@ -62,6 +65,7 @@ func (s *shelf) put(b sealed, bytes int64, created time.Time) {
 	defer s.mu.Unlock()
 	s.here[b.batch] = held{b.target, created, bytes}
 	s.bytes[b.destination] += bytes
+	s.total.Add(bytes)
 	s.waiting = append(s.waiting, b)
 	s.announce()
 }
@@ -81,6 +85,7 @@ func (s *shelf) done(batch string) {
 	defer s.mu.Unlock()
 	s.out--
 	h := s.here[batch]
+	s.total.Add(-h.bytes)
 	if s.bytes[h.destination] -= h.bytes; s.bytes[h.destination] == 0 {
 		delete(s.bytes, h.destination)
 	}

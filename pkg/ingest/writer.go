@@ -95,8 +95,10 @@ func (w *Writer) begin(destination string) error {
 	if err := w.disk.check(); err != nil {
 		return err
 	}
-	if err := w.disk.share(w.shelf.waits(destination) + w.backlog.waits(destination)); err != nil {
-		return err
+	if w.shelf.total.Load()+w.backlog.total.Load() > w.disk.left() { // else no destination has more than its share
+		if err := w.disk.share(w.shelf.waits(destination) + w.backlog.waits(destination)); err != nil {
+			return err
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

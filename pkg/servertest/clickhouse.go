@@ -66,7 +66,7 @@ func ClickHouse(t testing.TB) ClickHouseServer {
 			t.Fatal(err)
 		}
 	}
-	s := ClickHouseServer{Host: "127.0.0.1", TCP: freePort(t), HTTP: freePort(t), User: "app", Password: "secret", Reader: "reader", Strict: "strict", Limited: "limited"}
+	s := ClickHouseServer{Host: "127.0.0.1", TCP: FreePort(t), HTTP: FreePort(t), User: "app", Password: "secret", Reader: "reader", Strict: "strict", Limited: "limited"}
 	cmd := exec.Command(program(t, "chserve"), lib, filepath.Join(dir, "data"), strconv.Itoa(s.TCP), strconv.Itoa(s.HTTP), "--config-file=config.xml")
 	cmd.Dir = dir
 	start(t, cmd, func(ctx context.Context) error { return s.exec(ctx, "SELECT 1") })

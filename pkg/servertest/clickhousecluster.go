@@ -58,8 +58,8 @@ func startCluster(t testing.TB, shards bool) *ClickHouseCluster {
 	keeper := ZooKeeper(t)
 	c := &ClickHouseCluster{t: t}
 	for i := range c.Nodes {
-		c.Nodes[i] = &ClickHouseNode{cluster: c, dir: t.TempDir(), parts: freePort(t), ClickHouseServer: ClickHouseServer{Host: "127.0.0.1",
-			TCP: freePort(t), HTTP: freePort(t), User: "app", Password: "secret", Reader: "reader", Strict: "strict", Database: "default"}}
+		c.Nodes[i] = &ClickHouseNode{cluster: c, dir: t.TempDir(), parts: FreePort(t), ClickHouseServer: ClickHouseServer{Host: "127.0.0.1",
+			TCP: FreePort(t), HTTP: FreePort(t), User: "app", Password: "secret", Reader: "reader", Strict: "strict", Database: "default"}}
 	}
 	for i, n := range c.Nodes {
 		config := clusterConfig(keeper, c.Nodes[0].TCP, c.Nodes[1].TCP, i, shards)
@@ -69,7 +69,7 @@ func startCluster(t testing.TB, shards bool) *ClickHouseCluster {
 			}
 		}
 		serve(t, n.parts, n.whileAlive(parts{n.ClickHouseServer}))
-		n.Relay = freePort(t)
+		n.Relay = FreePort(t)
 		serve(t, n.Relay, n.whileAlive(c.relay(n)))
 		n.Start(t)
 	}

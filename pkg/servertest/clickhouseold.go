@@ -22,7 +22,7 @@ func ClickHouseOld(t testing.TB) [2]ClickHouseServer {
 	keeper := ZooKeeper(t)
 	var nodes [2]ClickHouseServer
 	for i := range nodes {
-		nodes[i] = ClickHouseServer{Host: "127.0.0.1", TCP: freePort(t), HTTP: freePort(t), User: "default", Database: "default"}
+		nodes[i] = ClickHouseServer{Host: "127.0.0.1", TCP: FreePort(t), HTTP: FreePort(t), User: "default", Database: "default"}
 	}
 	for i, n := range nodes {
 		dir := t.TempDir()
@@ -37,7 +37,7 @@ func ClickHouseOld(t testing.TB) [2]ClickHouseServer {
   <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
   <remote_servers><%s><shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>%d</port></replica>
     <replica><host>127.0.0.1</host><port>%d</port></replica></shard></%[6]s></remote_servers>
-</yandex>`, n.HTTP, n.TCP, freePort(t), keeper, i+1, ClickHouseClusterName, nodes[0].TCP, nodes[1].TCP)
+</yandex>`, n.HTTP, n.TCP, FreePort(t), keeper, i+1, ClickHouseClusterName, nodes[0].TCP, nodes[1].TCP)
 		for name, text := range map[string]string{"config.xml": config, "users.xml": oldClickHouseUsers} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 				t.Fatal(err)

@@ -48,7 +48,7 @@ func newFileServer(t testing.TB, name string) *FileServer {
 	})
 	data := filepath.Join(dir, "data")
 	mkdirs(t, data)
-	return &FileServer{Host: "127.0.0.1", Port: freePort(t), Local: data, root: data, dir: dir}
+	return &FileServer{Host: "127.0.0.1", Port: FreePort(t), Local: data, root: data, dir: dir}
 }
 
 // givenFileServer gives the server that a URL names.

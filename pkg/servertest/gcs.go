@@ -42,7 +42,7 @@ func StartGCS(t testing.TB) *GCSServer {
 
 func startGCS(t testing.TB, backend string) *GCSServer {
 	t.Helper()
-	path, port, dir := program(t, "fake-gcs-server"), freePort(t), t.TempDir()
+	path, port, dir := program(t, "fake-gcs-server"), FreePort(t), t.TempDir()
 	s := &GCSServer{Endpoint: "http://127.0.0.1:" + strconv.Itoa(port)}
 	s.command = func() *exec.Cmd {
 		return exec.Command(path, "-scheme", "http", "-host", "127.0.0.1", "-port", strconv.Itoa(port), "-external-url", s.Endpoint,

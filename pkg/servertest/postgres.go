@@ -55,7 +55,7 @@ func StartPostgres(t testing.TB) *PostgresServer {
 		t.Fatal(err)
 	}
 	slices.Reverse(installed)
-	s := &PostgresServer{programs: filepath.Dir(program(t, append(installed, "postgres")...)), port: freePort(t)}
+	s := &PostgresServer{programs: filepath.Dir(program(t, append(installed, "postgres")...)), port: FreePort(t)}
 	// Not t.TempDir: its parent is closed to the user that the server runs as.
 	if s.dir, err = os.MkdirTemp("", "postgres"); err != nil {
 		t.Fatal(err)

@@ -48,11 +48,11 @@ func StartRabbitMQ(t testing.TB) *RabbitMQServer {
 			t.Error(err)
 		}
 	})
-	port, names := freePort(t), freePort(t)
+	port, names := FreePort(t), FreePort(t)
 	s := &RabbitMQServer{dir: dir, url: fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", port), env: []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C.UTF-8",
 		"RABBITMQ_NODENAME=test@localhost", "RABBITMQ_NODE_IP_ADDRESS=127.0.0.1", "RABBITMQ_NODE_PORT=" + strconv.Itoa(port),
-		"RABBITMQ_DIST_PORT=" + strconv.Itoa(freePort(t)), "ERL_EPMD_ADDRESS=127.0.0.1", "ERL_EPMD_PORT=" + strconv.Itoa(names),
+		"RABBITMQ_DIST_PORT=" + strconv.Itoa(FreePort(t)), "ERL_EPMD_ADDRESS=127.0.0.1", "ERL_EPMD_PORT=" + strconv.Itoa(names),
 		"RABBITMQ_MNESIA_BASE=" + filepath.Join(dir, "data"), "RABBITMQ_LOG_BASE=" + filepath.Join(dir, "log"),
 		"RABBITMQ_PID_FILE=" + filepath.Join(dir, "pid"), "RABBITMQ_ENABLED_PLUGINS_FILE=" + filepath.Join(dir, "plugins"),
 		"RABBITMQ_CONFIG_FILE=" + filepath.Join(dir, "rabbitmq"), "RABBITMQ_CONF_ENV_FILE=" + filepath.Join(dir, "none"),

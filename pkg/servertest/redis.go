@@ -33,7 +33,7 @@ type RedisServer struct {
 // redis-server's own arguments may follow.
 func StartRedis(t testing.TB, args ...string) *RedisServer {
 	t.Helper()
-	s := &RedisServer{port: freePort(t), dir: t.TempDir(), args: args}
+	s := &RedisServer{port: FreePort(t), dir: t.TempDir(), args: args}
 	s.Start(t)
 	return s
 }
@@ -89,7 +89,7 @@ func RedisCluster(t testing.TB) string {
 	var nodes [2]*RedisServer
 	var bus string // of the node that was started last
 	for i, slots := range [2][2]string{{"0", "8191"}, {"8192", "16383"}} {
-		bus = strconv.Itoa(freePort(t))
+		bus = strconv.Itoa(FreePort(t))
 		nodes[i] = StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus)
 		nodes[i].must(t, "cluster", "addslotsrange", slots[0], slots[1])
 	}

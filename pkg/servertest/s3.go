@@ -47,7 +47,7 @@ func S3(t testing.TB) *S3Server {
 // StartS3 starts a store, which the test may stop and start again.
 func StartS3(t testing.TB) *S3Server {
 	t.Helper()
-	path, port, dir := program(t, "versitygw"), freePort(t), t.TempDir()
+	path, port, dir := program(t, "versitygw"), FreePort(t), t.TempDir()
 	return startS3(t, port, "us-east-1", func(s *S3Server) *exec.Cmd {
 		blobs := filepath.Join(dir, "blobs")
 		mkdirs(t, blobs)
@@ -68,7 +68,7 @@ func Minio(t testing.TB) *S3Server {
 	if !found {
 		t.Skip("there is no minio here")
 	}
-	port, dir := freePort(t), t.TempDir()
+	port, dir := FreePort(t), t.TempDir()
 	return startS3(t, port, "us-east-1", func(s *S3Server) *exec.Cmd {
 		cmd := exec.Command(path, "server", "--address", "127.0.0.1:"+strconv.Itoa(port), dir)
 		cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+s.AccessKeyID, "MINIO_ROOT_PASSWORD="+s.SecretAccessKey, "MINIO_BROWSER=off")

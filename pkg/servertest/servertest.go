@@ -62,8 +62,8 @@ func find(name string) (path string, found bool) {
 	return "", false
 }
 
-// freePort gives a port of the loopback that was free a moment ago.
-func freePort(t testing.TB) int {
+// FreePort gives a port of the loopback that was free a moment ago.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	port, err := loopback.FreePort()
 	if err != nil {

@@ -58,7 +58,7 @@ func Fauxqs(t testing.TB) SQSServer {
 // sqsBy starts the command for a port.
 func sqsBy(t testing.TB, command func(port int) *exec.Cmd) SQSServer {
 	t.Helper()
-	port := freePort(t)
+	port := FreePort(t)
 	s := SQSServer{"http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), sqsRegion}
 	start(t, command(port), func(ctx context.Context) error {
 		return s.ask(ctx, "ListQueues", struct{}{}, &struct{}{})

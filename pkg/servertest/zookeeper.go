@@ -24,7 +24,7 @@ func ZooKeeper(t testing.TB) int {
 	if _, err := os.Stat(zookeeperClasses); err != nil {
 		Missing(t, "%v: .ci/servers installs it", err)
 	}
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), FreePort(t)
 	config := filepath.Join(dir, "zoo.cfg")
 	text := fmt.Sprintf("tickTime=500\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\nforceSync=no\n", filepath.Join(dir, "data"), port)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {

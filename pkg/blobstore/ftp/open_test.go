@@ -65,7 +65,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{"a server without TLS", bare, func(c *Config) { c.TLS, c.TLSSkipVerify = tlsExplicit, true }, "tls: the server does not know it"},
 		{"no such folder", good, func(c *Config) { c.Directory += "/none" }, "directory: there is no folder"},
 		{"a folder that is a file", good, func(c *Config) { c.Directory = "/etc/passwd" }, "directory: there is no folder"},
-		{"nobody listens", good, func(c *Config) { c.Port = closedPort(t) }, "connection refused"},
+		{"nobody listens", good, func(c *Config) { c.Port = servertest.FreePort(t) }, "connection refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := tt.base
@@ -85,18 +85,6 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
-}
-
-func closedPort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func TestAFolderBelowTheUsersOwn(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +19,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/blobstore/blobstoretest"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/secret"
+	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
@@ -53,7 +54,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			return false
 		}, "get a token"},
 		{"a key without its key", func(c *Config) { c.CredentialsJSON = `{"type":"service_account","private_key":"s3cret"}` }, nil, ""},
-		{"nobody listens", func(c *Config) { c.Endpoint = "http://" + closedPort(t) }, nil, "connection refused"},
+		{"nobody listens", func(c *Config) { c.Endpoint = fmt.Sprintf("http://127.0.0.1:%d", servertest.FreePort(t)) }, nil, "connection refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f.before = tt.before
@@ -76,17 +77,6 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
-}
-
-func closedPort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
 }
 
 // Without credentials in the settings it is the machine's own that are used, and it is an error if there are none.

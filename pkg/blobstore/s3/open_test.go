@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -48,7 +47,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{"another region", func(c *Config) { c.Region = "mars-north-1" }, "the bucket is in another region"},
 		{"no keys anywhere", func(c *Config) { c.AccessKeyID, c.SecretAccessKey = "", "" }, "credentials"},
 		{"no region anywhere", func(c *Config) { c.Region, c.Endpoint = "", "" }, "region: is not set"},
-		{"nobody listens", func(c *Config) { c.Endpoint = "http://" + closedPort(t) }, "connection refused"},
+		{"nobody listens", func(c *Config) { c.Endpoint = fmt.Sprintf("http://127.0.0.1:%d", servertest.FreePort(t)) }, "connection refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := good
@@ -125,17 +124,6 @@ func TestCertificatesOfTheSDKsOwnBundle(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-}
-
-func closedPort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
 }
 
 func TestOpenStopsWithItsContext(t *testing.T) {

@@ -103,7 +103,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{"no file of the key", good, func(c *Config) { c.PrivateKey, c.PrivateKeyFile = "", filepath.Join(t.TempDir(), "none") }, "private_key_file: open"},
 		{"no such folder", good, func(c *Config) { c.Directory += "/none" }, "directory: there is no folder"},
 		{"a folder that is a file", good, func(c *Config) { c.Directory = "/etc/passwd" }, "directory: \"/etc/passwd\": it is not a folder"},
-		{"nobody listens", good, func(c *Config) { c.Port = closedPort(t) }, "connection refused"},
+		{"nobody listens", good, func(c *Config) { c.Port = servertest.FreePort(t) }, "connection refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := tt.base
@@ -123,18 +123,6 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
-}
-
-func closedPort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func TestWaysToKnowTheServer(t *testing.T) {
@@ -309,7 +297,7 @@ func TestOpenStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c := DefaultConfig()
-	c.Host, c.Port, c.User, c.Password, c.InsecureHostKey = "127.0.0.1", closedPort(t), "u", "pw", true
+	c.Host, c.Port, c.User, c.Password, c.InsecureHostKey = "127.0.0.1", servertest.FreePort(t), "u", "pw", true
 	if _, err := Open(ctx, c, slog.New(slog.DiscardHandler)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context canceled", err)
 	}
