@@ -53,6 +53,10 @@ func (s *soak) left(ctx context.Context, before use, sockets int) (left []string
 // which are opened when they are first needed at a time.
 const pooled = 8
 
+// logs end the name of what a database opens beside its own file with the first write after a checkpoint, and closes with the
+// next: whether it is open says when the checkpoint was, not that something was left. One of DuckDB, two of SQLite.
+var logs = []string{".wal", "-wal", "-shm"}
+
 // beyond says what now has that before had not. So many more sockets are right.
 func (now use) beyond(before use, sockets int) (more []string) {
 	if now.goroutines > before.goroutines {
@@ -64,7 +68,7 @@ func (now use) beyond(before use, sockets int) (more []string) {
 		switch {
 		case name == "socket":
 			most += sockets
-		case most > 0 && strings.HasPrefix(name, "/"):
+		case strings.HasPrefix(name, "/") && had[database(name)] > 0:
 			most = max(most, pooled)
 		}
 		if n > most {
@@ -73,6 +77,16 @@ func (now use) beyond(before use, sockets int) (more []string) {
 	}
 	slices.Sort(more)
 	return more
+}
+
+// database is the file that name is of, when it is the log of one, and else name.
+func database(name string) string {
+	for _, log := range logs {
+		if file, ok := strings.CutSuffix(name, log); ok {
+			return file
+		}
+	}
+	return name
 }
 
 // tally counts descriptors by what they are of: a file, or a kind such as sockets.

@@ -69,7 +69,7 @@ func TestPrint(t *testing.T) {
 }
 
 func TestWhatIsLeft(t *testing.T) {
-	before := use{30, []string{"/data/control.db", "/data/control.db", "/dev/null", "socket:[1]", "socket:[2]", "anon_inode:[eventpoll]"}}
+	before := use{30, []string{"/data/control.db", "/data/control.db", "/data/data.duckdb", "/dev/null", "socket:[1]", "socket:[2]", "anon_inode:[eventpoll]"}}
 	for _, tt := range []struct {
 		name string
 		now  use
@@ -81,6 +81,9 @@ func TestWhatIsLeft(t *testing.T) {
 		{"other sockets", use{30, []string{"socket:[7]", "socket:[8]"}}, ""},
 		{"more connections to a file of the server's", use{30, append([]string{"/data/control.db", "/data/control.db"}, before.open...)}, ""},
 		{"too many of them", use{30, strings.Fields(strings.Repeat("/data/control.db ", 9))}, "9 descriptors of /data/control.db instead of 2"},
+		{"a log of SQLite's since the last checkpoint", use{30, []string{"/data/control.db", "/data/control.db-wal", "/data/control.db-shm"}}, ""},
+		{"a log of DuckDB's", use{30, []string{"/data/data.duckdb", "/data/data.duckdb.wal"}}, ""},
+		{"the log of a database that was not open", use{30, []string{"/data/x.duckdb.wal"}}, "1 descriptors of /data/x.duckdb.wal instead of 0"},
 		{"a goroutine", use{31, before.open}, "31 goroutines instead of 30"},
 		{"a socket", use{30, append([]string{"socket:[3]", "socket:[4]", "socket:[5]"}, before.open...)}, "5 descriptors of socket instead of 2"},
 		{"a batch", use{30, append([]string{"/data/ingest/ready/1"}, before.open...)}, "1 descriptors of /data/ingest/ready/1 instead of 0"},
