@@ -34,6 +34,7 @@ type load struct {
 	srv  *rig.Server
 	rate float64 // bytes a second, of all inserters
 	seed uint64
+	runs uint64 // how often clients were run: each time they send other rows, under other keys
 
 	mu          sync.Mutex
 	rows, bytes int64 // acknowledged, and the rows that were there before; guarded by mu while clients run
@@ -90,6 +91,7 @@ func (l *load) fill(ctx context.Context, size int64) error {
 
 // run loads the server until ctx ends. It leaves no connection open.
 func (l *load) run(ctx context.Context) error {
+	l.runs++
 	g, ctx := errgroup.WithContext(ctx)
 	for id := range inserters {
 		g.Go(func() error { return l.insertAgainAndAgain(ctx, id) })
@@ -141,12 +143,12 @@ func draw(rng *rand.Rand) insert {
 func (l *load) insertAgainAndAgain(ctx context.Context, id int) error {
 	c := rig.NewClient()
 	defer c.CloseIdleConnections()
-	rng := rand.New(rand.NewPCG(l.seed, uint64(id)))
+	rng := rand.New(rand.NewPCG(l.seed+l.runs, uint64(id)))
 	due := time.Now()
 	for n := 0; ctx.Err() == nil; n++ {
 		in, key, ack := draw(rng), "", ""
 		if rng.IntN(4) == 0 {
-			key = fmt.Sprintf("%d-%d-%d", l.seed, id, n)
+			key = fmt.Sprintf("%d-%d-%d-%d", l.seed, l.runs, id, n)
 		}
 		if rng.IntN(100) == 0 {
 			ack = "&ack=loaded&timeout=5m"
@@ -163,19 +165,23 @@ func (l *load) insertAgainAndAgain(ctx context.Context, id int) error {
 	return nil
 }
 
-// send inserts and wants a 200.
+// send inserts rows that were not sent before, and wants a 200.
 func (l *load) send(ctx context.Context, c *http.Client, query string, in insert, key string) error {
 	path := "/api/data/insert/" + tableName(in.table) + "?flatten=horizontal" + query
 	var status int
 	var text string
+	var again bool
 	var err error
 	if key == "" {
 		status, text, err = l.srv.Post(ctx, c, path, &body{insert: in})
 	} else {
-		status, _, err = l.srv.PostOnce(ctx, c, path, key, &body{insert: in})
+		status, again, err = l.srv.PostOnce(ctx, c, path, key, &body{insert: in})
 	}
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("status %d: %s", status, text)
+	}
+	if err == nil && again {
+		err = fmt.Errorf("the key %s was used before", key)
 	}
 	if err != nil {
 		return fmt.Errorf("insert %d rows into %s: %w", in.rows, tableName(in.table), err)

@@ -2,12 +2,18 @@ package soak
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"github.com/scratchdata/scratchdata/pkg/rig"
 )
 
 func TestBody(t *testing.T) {
@@ -70,6 +76,42 @@ func TestInsertsAreMixed(t *testing.T) {
 	}
 	if single < 6000 || own < 5 || clash < 500 || min(in[0], in[1], in[2], in[3]) < 2000 {
 		t.Errorf("got %d single rows, %d large inserts, %d that clash, tables %v", single, own, clash, in)
+	}
+}
+
+// TestEachRunHasKeysOfItsOwn: the rows of a second run are other ones, which the server must take.
+func TestEachRunHasKeysOfItsOwn(t *testing.T) {
+	const enough = 300 // inserts
+	var mu sync.Mutex
+	var inserts int
+	keys, stop := map[string]bool{}, func() {}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		key := r.Header.Get("Idempotency-Key")
+		if key != "" && keys[key] {
+			w.Header().Set("Idempotent-Replayed", "true")
+		}
+		keys[key] = true
+		if inserts++; err != nil || inserts >= enough {
+			stop()
+		}
+		w.Header().Set("Trailer", "X-Scratch-Status")
+		w.WriteHeader(http.StatusOK)
+		w.Header().Set("X-Scratch-Status", "complete")
+	}))
+	defer server.Close()
+	l := newLoad(&rig.Server{URL: server.URL, HTTP: server.Client()}, 1e9, 1)
+	for range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		mu.Lock()
+		inserts, stop = 0, cancel
+		mu.Unlock()
+		if err := l.run(ctx); err != nil {
+			t.Error(err)
+		}
+		cancel()
 	}
 }
 
