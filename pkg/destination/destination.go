@@ -99,9 +99,10 @@ type Rescuer interface {
 	// CountRescued gives each key of those objects to each, with how many rows have it; as Rescued otherwise.
 	CountRescued(ctx context.Context, table schema.Table, each func(key string, rows int64) error) error
 	// Restore puts rescued values into the columns that hold them without loss by now, and takes them out of
-	// __rescued, which is NULL when nothing is left in it; all in one transaction. A value stays where it is if its
-	// column has another one than NULL or a type's zero value, or if the column could hold it from the start (was
-	// gives the columns' first kinds by name, as far as they are known): then it is a duplicate, not a misfit.
+	// __rescued, which is NULL when nothing is left in it; all in one transaction, or row by row on a cluster that has
+	// none: another Restore does the rest of one that broke off. A value stays where it is if its column has another
+	// one than NULL or a type's zero value, or if the column could hold it from the start (was gives the columns' first
+	// kinds by name, as far as they are known): then it is a duplicate, not a misfit.
 	Restore(ctx context.Context, table schema.Table, was map[string]schema.Kind) (Restored, error)
 }
 

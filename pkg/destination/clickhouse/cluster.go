@@ -225,7 +225,10 @@ func (d *Destination) caughtUp(ctx context.Context, table schema.Table, t descri
 				return fmt.Errorf("read where the replicas are: %w", err)
 			}
 		}
-		if at > aim && rows[0][2] == "0" {
+		switch {
+		case at == 0 && aim == 0: // no change is known, of none or of one
+			return d.sync(ctx, quote(database)+"."+quote(name))
+		case at > aim && rows[0][2] == "0":
 			return nil
 		}
 		if time.Now().After(end) {

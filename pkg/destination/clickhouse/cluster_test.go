@@ -30,14 +30,14 @@ func clusterConfig(c *servertest.ClickHouseCluster, hosts ...int) Config {
 	return cfg
 }
 
-// keepPromises: replicated tables keep those of the port's promises that are about tables and loads, as plain ones do.
-func keepPromises(t *testing.T, c *servertest.ClickHouseCluster) {
-	destinationtest.RunOnly(t, func(t *testing.T) destination.Destination {
-		cfg := clusterConfig(c, 0)
-		cfg.Database = "test_" + strings.ToLower(newIDs().Batch())
-		return openWith(t, cfg)
-	}, dialect(), "CreateTableLeavesExisting", "CreateTableConcurrently", "AddColumnsTwice", "AddColumnsConcurrently", "LoadOfManyRows", "LoadIsAllOrNone",
-		"LoadTwiceIsOnce", "LoadTwiceConcurrently", "LoadNeedsRescueColumn", "LoadIntoMissingTableFails")
+// nativeConfig is clusterConfig for the native protocol, for tables that there are: what is said ON CLUSTER needs a relay.
+func nativeConfig(c *servertest.ClickHouseCluster, hosts ...int) Config {
+	cfg := clusterConfig(c)
+	cfg.Protocol = native
+	for _, i := range hosts {
+		cfg.Hosts = append(cfg.Hosts, fmt.Sprintf("127.0.0.1:%d", c.Nodes[i].TCP))
+	}
+	return cfg
 }
 
 // inSync has node i catch up with the others, and gives what it says.
@@ -114,7 +114,6 @@ func TestReplicas(t *testing.T) {
 			t.Errorf("got %s, want 2000 rows", got)
 		}
 	})
-	t.Run("promises", func(t *testing.T) { keepPromises(t, c) })
 	t.Run("tables that forget", func(t *testing.T) { replicasThatForget(t, c, d) })
 	t.Run("tables of one node", func(t *testing.T) {
 		c.Nodes[0].Exec(t, "CREATE TABLE events.alone (__row_id String, n Int64) ENGINE = MergeTree ORDER BY n")
@@ -123,7 +122,13 @@ func TestReplicas(t *testing.T) {
 		}
 	})
 	t.Run("a quorum", func(t *testing.T) { quorum(t, c) })
-	t.Run("a node is lost under load", func(t *testing.T) { lostUnderLoad(t, c, d) })
+	for name, loader := range map[string]*Destination{overHTTP: d, native: openWith(t, nativeConfig(c, 0, 1))} {
+		t.Run("a node is lost under load, "+name, func(t *testing.T) {
+			table := tableOf(t, "many_"+name)
+			makeEvents(t, d, table)
+			lostUnderLoad(t, c, loader, table)
+		})
+	}
 	t.Run("a change without one node", func(t *testing.T) { changeWithout(t, c) })
 }
 
@@ -190,10 +195,8 @@ func quorum(t *testing.T, c *servertest.ClickHouseCluster) {
 }
 
 // lostUnderLoad: node 1 dies while batches come, and comes back. Nothing is lost or doubled.
-func lostUnderLoad(t *testing.T, c *servertest.ClickHouseCluster, d *Destination) {
+func lostUnderLoad(t *testing.T, c *servertest.ClickHouseCluster, d *Destination, table schema.Table) {
 	const batches, rows, loaders = 60, 500, 3
-	table := tableOf(t, "many")
-	makeEvents(t, d, table)
 	var done atomic.Int32
 	var loads sync.WaitGroup
 	next := make(chan int)
@@ -217,7 +220,7 @@ func lostUnderLoad(t *testing.T, c *servertest.ClickHouseCluster, d *Destination
 	c.Nodes[0].Start(t)
 	for i := range c.Nodes {
 		want := fmt.Sprintf("%d\t%d\t%d", batches*rows, batches*rows, batches*rows-1)
-		if got := inSync(t, c, i, "events.many", "SELECT count(), uniqExact(n), max(n) FROM events.many"); got != want {
+		if got := inSync(t, c, i, "events."+table.Name(), "SELECT count(), uniqExact(n), max(n) FROM events."+table.Name()); got != want {
 			t.Errorf("node %d has %s, want %s", i, got, want)
 		}
 	}
@@ -247,6 +250,27 @@ func changeWithout(t *testing.T, c *servertest.ClickHouseCluster) {
 	if got := inSync(t, c, 1, "events.late", "SELECT count(), sum(n) FROM events.late"); got != "20\t190" {
 		t.Errorf("got %s, want 20 rows", got)
 	}
+}
+
+// TestReplicatedTablesKeepThePromises: all of the port's, as plain ones do.
+func TestReplicatedTablesKeepThePromises(t *testing.T) {
+	c := servertest.ClickHouseReplicas(t)
+	open := func(t *testing.T, change func(*Config)) destination.Destination {
+		cfg := clusterConfig(c, 0)
+		cfg.Database = "test_" + strings.ToLower(newIDs().Batch())
+		change(&cfg)
+		t.Cleanup(func() {
+			for _, n := range c.Nodes {
+				n.Exec(t, "DROP DATABASE IF EXISTS "+cfg.Database)
+			}
+		})
+		return openWith(t, cfg)
+	}
+	d := dialect()
+	d.OpenStringTypes = func(t *testing.T) destination.Destination {
+		return open(t, func(c *Config) { c.StringTypes = true })
+	}
+	destinationtest.Run(t, func(t *testing.T) destination.Destination { return open(t, func(*Config) {}) }, d)
 }
 
 // TestReplicaLosesItsKeeper: a node that can be reached and cannot work is passed over.
@@ -317,6 +341,12 @@ func TestShardedTables(t *testing.T) {
 			t.Errorf("got %+v, %v, want 10000 rows", did, err)
 		}
 		wantOnce(t, d, 20_000)
+	})
+	t.Run("rescued values", func(t *testing.T) {
+		table := tableOf(t, "rescued")
+		rescueInto(t, d, table, misfits(100)...)
+		mustRestore(t, d, table, nil, destination.Restored{Rows: 100, Values: 100, Left: 100})
+		wantAnswer(t, d, `SELECT count(), sum(m), countIf(position(__rescued, '"m"') > 0) FROM rescued`, "100|4950|0")
 	})
 	t.Run("rows whose place is chance", func(t *testing.T) { placedByChance(t, c, d) })
 }

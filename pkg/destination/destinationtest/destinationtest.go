@@ -2,7 +2,6 @@
 package destinationtest
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
@@ -33,18 +32,6 @@ func Run(t *testing.T, open func(t *testing.T) destination.Destination, d Dialec
 		t.Run("StringTypesMakeEveryNewColumnText", func(t *testing.T) {
 			stringTypes(t, newSuite(d.OpenStringTypes(t), d))
 		})
-	}
-}
-
-// RunOnly checks the promises of these names alone, for a driver's tables of another kind that differ in nothing else.
-func RunOnly(t *testing.T, open func(t *testing.T) destination.Destination, d Dialect, names ...string) {
-	all := promises()
-	for _, name := range names {
-		i := slices.IndexFunc(all, func(p promise) bool { return p.name == name })
-		if i < 0 {
-			t.Fatalf("there is no promise %s", name)
-		}
-		t.Run(name, func(t *testing.T) { all[i].check(t, newSuite(open(t), d)) })
 	}
 }
 
