@@ -150,8 +150,8 @@ func TestRowsGetTheFileOfTheirShipment(t *testing.T) {
 		for _, file := range []string{"", ids.Batch()} {
 			sh := Shipment{Batch: ids.Batch(), File: file, Destination: "1", Table: tableOf(t, "events"), Rows: 2, Created: time.Now()}
 			sh.Parts = append(sh.Parts, partOf(t, "items", 1))
-			sh.Key = KeyOf(sh.Destination, sh.Table, sh.Batch)
 			rows := `{"__row_id":"a"}` + "\n" + `{"__table":"items","__row_id":"b"}` + "\n"
+			sh.Key, sh.Bytes = KeyOf(sh.Destination, sh.Table, sh.Batch), int64(len(rows))
 			if err := p.stores.Blobs.Put(t.Context(), sh.Key, strings.NewReader(rows)); err != nil {
 				t.Fatal(err)
 			}

@@ -166,11 +166,31 @@ func (w *Workers) load(ctx context.Context, s Shipment) (loaded destination.Load
 	return loaded, err
 }
 
-// open opens the blob at key, and notes whether it is missing.
-func (w *Workers) open(ctx context.Context, key string, missing *atomic.Bool) (io.ReadCloser, error) {
-	r, err := w.blobs.Get(ctx, key)
+// open opens the blob of s, and notes whether it is missing.
+func (w *Workers) open(ctx context.Context, s Shipment, missing *atomic.Bool) (io.ReadCloser, error) {
+	r, err := w.blobs.Get(ctx, s.Key)
 	missing.Store(errors.Is(err, fault.NotFound))
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	return &whole{ReadCloser: r, shipment: s}, nil
+}
+
+// whole reads a blob, and fails at an end where it is not as long as it was made: what was cut between two rows looks whole
+// to whoever reads them.
+type whole struct {
+	io.ReadCloser
+	shipment Shipment
+	read     int64
+}
+
+func (r *whole) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	r.read += int64(n)
+	if err == io.EOF && r.read != r.shipment.Bytes {
+		err = fault.New(fault.Internal, "blob_cut", "the blob %s has %d bytes, and was made with %d", r.shipment.Key, r.read, r.shipment.Bytes)
+	}
+	return n, err
 }
 
 // fail notes that try number attempts failed: the batch comes again after a while, or is dead.

@@ -59,7 +59,7 @@ func (w *Workers) loadParts(ctx context.Context, d destination.Destination, s Sh
 		loaded, err := w.catalog.Insert(ctx, s.Destination, d, p.Table, destination.Batch{
 			ID: p.id, File: file, Rows: p.Rows, Seen: p.Seen,
 			Open: func(ctx context.Context) (io.ReadCloser, error) {
-				all, err := w.open(ctx, s.Key, missing)
+				all, err := w.open(ctx, s, missing)
 				if err != nil {
 					return nil, err
 				}

@@ -147,8 +147,9 @@ func TestForgottenBatchWithPartsIsLoadedOnce(t *testing.T) {
 func (p *plant) ship(table string, parts []schema.Part, lines ...string) Shipment {
 	p.t.Helper()
 	s := Shipment{Batch: rowBatch(p), Destination: "1", Table: tableOf(p.t, table), Rows: int64(len(lines)), Parts: parts, Created: time.Now()}
-	s.Key = "1/" + table + "/" + s.Batch + ".ndjson"
-	if err := p.stores.Blobs.Put(p.t.Context(), s.Key, strings.NewReader(strings.Join(lines, ""))); err != nil {
+	rows := strings.Join(lines, "")
+	s.Key, s.Bytes = "1/"+table+"/"+s.Batch+".ndjson", int64(len(rows))
+	if err := p.stores.Blobs.Put(p.t.Context(), s.Key, strings.NewReader(rows)); err != nil {
 		p.t.Fatal(err)
 	}
 	p.send(s)

@@ -1,9 +1,11 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"sync"
@@ -192,6 +194,39 @@ func TestMissingBlobIsDead(t *testing.T) {
 			b, err := p.graves.Find(t.Context(), "1", s.Batch)
 			return err == nil && strings.HasPrefix(b.Reason, "the blob is missing: 1/events/gone.ndjson") && b.Attempts == 1
 		})
+	})
+}
+
+// TestCutBlobIsNotLoaded: a blob that ends between two rows has rows that can all be read.
+func TestCutBlobIsNotLoaded(t *testing.T) {
+	s := newShelf()
+	bubble(t, destination.ByID{"1": s}, nil, func(t *testing.T, p *plant) {
+		var rows []byte
+		tries := 0
+		s.Wait = func(ctx context.Context, b destination.Batch) error {
+			switch tries++; tries {
+			case 1:
+				r, err := b.Open(ctx)
+				if err != nil {
+					return err
+				}
+				if rows, err = io.ReadAll(r); err != nil {
+					return err
+				}
+				first := bytes.IndexByte(rows, '\n') + 1
+				return errors.Join(r.Close(), p.stores.Blobs.Put(ctx, KeyOf("1", tableOf(t, "events"), b.ID), bytes.NewReader(rows[:first])))
+			case 2:
+				return p.stores.Blobs.Put(ctx, KeyOf("1", tableOf(t, "events"), b.ID), bytes.NewReader(append(rows[:len(rows):len(rows)], rows...)))
+			case 3:
+				return p.stores.Blobs.Put(ctx, KeyOf("1", tableOf(t, "events"), b.ID), bytes.NewReader(rows))
+			}
+			return nil
+		}
+		receipt := p.insert("1", "events", 3)
+		p.wait(receipt, StateLoaded)
+		if tries != 3 {
+			t.Errorf("the batch was loaded at try %d, want the third, when the blob was whole", tries)
+		}
 	})
 }
 
