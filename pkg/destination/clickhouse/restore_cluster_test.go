@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
@@ -108,7 +109,7 @@ func restoreWithout(t *testing.T, c *servertest.ClickHouseCluster, d *Destinatio
 	c.Nodes[1].Start(t)
 	other := openWith(t, clusterConfig(c, 1))
 	m := &mutation{restore: &restore{d: other, table: table, id: textOf(schema.Column{Name: schema.RowID}), rescued: schema.Column{Name: schema.Rescued, NotNull: true}}}
-	ctx, cancel := context.WithTimeout(t.Context(), openTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := m.done(ctx, "m = 0 AND n = 0 AND __rescued LIKE '%\"m\":%'"); err != nil {
 		t.Error(err)
