@@ -8,8 +8,14 @@ import (
 )
 
 // slowEvents is the table events, of whose rows the server makes two columns itself, each in a second for ten. The commit comes after that.
-const slowEvents = "CREATE TABLE events (__row_id String, n Int64, s String, slow UInt8 DEFAULT sleepEachRow(0.1), more UInt8 DEFAULT sleepEachRow(0.11)) ENGINE = MergeTree ORDER BY n " +
-	"SETTINGS non_replicated_deduplication_window = 100"
+const slowEvents = "CREATE TABLE events (__row_id String, n Int64, s String, slow UInt8 DEFAULT sleepEachRow(0.1), more UInt8 DEFAULT sleepEachRow(0.11)) ENGINE = "
+
+// slowEngines are tables that know the blocks that they have had, and others.
+var slowEngines = map[string]string{
+	"knowing":   "MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 100",
+	"forgetful": "MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 0",
+	"log":       "StripeLog",
+}
 
 // TestConnectionsCutAroundTheCommit: whether the connection ends before the server has the block, while it writes it, or when it is
 // written and nobody has heard so, its rows are there once in the end.
@@ -36,18 +42,20 @@ func TestConnectionsCutAroundTheCommit(t *testing.T) {
 				})
 			},
 		} {
-			t.Run(protocol+" "+name, func(t *testing.T) {
-				t.Parallel() // they wait most of the time
-				d, proxy, table := faulty(t, server, protocol, slowEvents)
-				b := manyRows(10)
-				done := cut(t, d, proxy)
-				did, err := d.Load(t.Context(), table, b)
-				<-done
-				if err == nil {
-					t.Fatalf("got %+v, want an error", did)
-				}
-				wantLoaded(t, d, table, b, 10)
-			})
+			for kind, engine := range slowEngines {
+				t.Run(protocol+" "+name+" "+kind, func(t *testing.T) {
+					t.Parallel() // they wait most of the time
+					d, proxy, table := faulty(t, server, protocol, slowEvents+engine)
+					b := manyRows(10)
+					done := cut(t, d, proxy)
+					did, err := d.Load(t.Context(), table, b)
+					<-done
+					if err == nil {
+						t.Fatalf("got %+v, want an error", did)
+					}
+					wantLoaded(t, d, table, b, 10)
+				})
+			}
 		}
 	}
 }

@@ -1,18 +1,9 @@
 package clickhouse
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"strconv"
-	"strings"
 	"sync"
-
-	"github.com/scratchdata/scratchdata/pkg/destination"
-	"github.com/scratchdata/scratchdata/pkg/rowid"
-	"github.com/scratchdata/scratchdata/pkg/schema"
 )
 
 // ledgerTable knows for 30 days which batches were loaded. A queue never delivers one again after that long.
@@ -82,58 +73,4 @@ func (d *Destination) addBatch(ctx context.Context, id string, e entry) error {
 			strconv.FormatInt(e.rows, 10) + ", " + strconv.FormatInt(e.rescued, 10),
 		settings: []setting{{"async_insert", "0"}},
 	})
-}
-
-// wasLoaded is for tables that take the same block twice. It notes that the batch begins, before its first row goes there.
-// When that was noted before, nobody knows how far it came: the table is asked for the batch's first row, and since all
-// rows come at once it has all or none.
-func (d *Destination) wasLoaded(ctx context.Context, table schema.Table, b destination.Batch, t described, begins bool) (bool, error) {
-	if !begins {
-		return false, d.addBatch(ctx, b.ID, entry{state: begun})
-	}
-	id, err := firstRowID(ctx, b)
-	if err != nil {
-		return false, err
-	}
-	for _, c := range t.cols {
-		if c.Name != schema.RowID || c.Computed {
-			continue
-		}
-		if n, ok := rowid.Int63(id); ok && c.Kind == schema.Int {
-			id = strconv.FormatInt(n, 10)
-		}
-		rows, err := d.admin.rows(ctx, "SELECT '' FROM "+d.path(table)+" WHERE toString("+quote(c.Name)+") = {id:String} LIMIT 1", param{"id", escapeParam(id)})
-		return len(rows) > 0, err
-	}
-	if b.File == "" {
-		for _, c := range t.cols {
-			if c.Name == schema.BatchFile && !c.Computed {
-				rows, err := d.admin.rows(ctx, "SELECT '' FROM "+d.path(table)+" WHERE toString("+quote(c.Name)+") = {id:String} LIMIT 1", param{"id", escapeParam(b.ID)})
-				return len(rows) > 0, err
-			}
-		}
-	}
-	return false, nil
-}
-
-// firstRowID reads the id of b's first row, which is its first member.
-func firstRowID(ctx context.Context, b destination.Batch) (id string, err error) {
-	r, err := b.Open(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	line, err := bufio.NewReader(r).ReadBytes('\n')
-	if err != nil && err != io.EOF {
-		return "", err
-	}
-	var row map[string]json.RawMessage
-	if json.Unmarshal(line, &row) != nil {
-		return "", nil // the decoder says what is wrong with it
-	}
-	text := string(row[schema.RowID])
-	if json.Unmarshal(row[schema.RowID], &id) != nil {
-		id = strings.TrimSpace(text)
-	}
-	return id, nil
 }

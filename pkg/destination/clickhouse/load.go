@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
@@ -57,22 +58,14 @@ func (d *Destination) loadOnce(ctx context.Context, table schema.Table, b destin
 		return destination.Loaded{Rows: found.rows, Rescued: found.rescued, Already: true}, nil
 	}
 	l := &loading{d: d, table: table, batch: b, shards: t.shards, targets: targetsOf(b, t.cols)}
-	if !t.knowing {
-		if l.done, err = d.wasLoaded(ctx, table, b, t, found.state == begun); err != nil {
-			return did, err
-		}
+	if l.again, err = d.mayBeThere(ctx, table, b, t, found.state); err != nil {
+		return did, err
 	}
 	if err := l.all(ctx); err != nil {
 		return did, err
 	}
-	did = destination.Loaded{Rows: l.rows, Rescued: l.why.Total(), Why: l.why}
-	if err := d.addBatch(ctx, b.ID, entry{loaded, did.Rows, did.Rescued}); err != nil {
-		return did, err
-	}
-	if l.done {
-		did.Already, did.Why = true, schema.Rescues{}
-	}
-	return did, nil
+	did = destination.Loaded{Rows: l.rows, Rescued: l.rescued, Why: l.why, Already: l.again && !l.added}
+	return did, d.addBatch(ctx, b.ID, entry{loaded, did.Rows, did.Rescued})
 }
 
 // readied describes table and makes the ledger, and sees that this host knows of both what the others of a cluster know.
@@ -151,10 +144,11 @@ type loading struct {
 	batch   destination.Batch
 	targets []target
 	shards  int  // of the table, to one of which the rows go; 0: it has none, or they find theirs
-	done    bool // the rows are there already: they are only counted
+	again   bool // pieces may be there already
 
-	rows int64
-	why  schema.Rescues
+	rows, rescued int64
+	added         bool           // a piece was not there
+	why           schema.Rescues // of those that were not
 }
 
 // all loads piece after piece.
@@ -190,13 +184,15 @@ func (l *loading) piece(ctx context.Context, n int, rows io.Reader) error {
 			of, _ := parseType(c.Type).bare()
 			return l.d.reach.converter(of, c.Like)
 		}})
-	err := l.insert(ctx, n, dec)
+	added, err := l.insert(ctx, n, dec)
 	if err != nil {
 		return err
 	}
-	l.rows += dec.Rows()
-	for i, of := range dec.Why() {
-		l.why[i] += of
+	l.rows, l.rescued = l.rows+dec.Rows(), l.rescued+dec.Rescued()
+	if l.added = l.added || added; added {
+		for i, of := range dec.Why() {
+			l.why[i] += of
+		}
 	}
 	return nil
 }
@@ -211,8 +207,8 @@ const (
 // rowsOf gives how many rows a block of cols columns has.
 func rowsOf(cols int) int { return max(min(maxRows, maxCells/max(cols, 1)), 1) }
 
-// insert sends the rows of dec, which reads them in a second goroutine.
-func (l *loading) insert(ctx context.Context, n int, dec *ndjson.Decoder) error {
+// insert sends the rows of dec, which reads them in a second goroutine, unless they are there already: then they are only counted.
+func (l *loading) insert(ctx context.Context, n int, dec *ndjson.Decoder) (added bool, err error) {
 	free, full := make(chan *ndjson.Batch, inFlight), make(chan *ndjson.Batch, inFlight)
 	for range inFlight {
 		free <- nil
@@ -225,31 +221,36 @@ func (l *loading) insert(ctx context.Context, n int, dec *ndjson.Decoder) error 
 		return failed
 	})
 	g.Go(func() error {
-		if l.done {
-			for b := range full {
-				free <- b
-			}
+		first, more := <-full
+		if !more {
 			return nil
 		}
-		return l.send(gctx, n, free, full, &failed)
+		there, err := l.there(gctx, first)
+		if err != nil {
+			return err
+		}
+		if added = !there; added {
+			return l.send(gctx, n, first, free, full, &failed)
+		}
+		for b := first; b != nil; b = <-full {
+			free <- b
+		}
+		return nil
 	})
-	err := g.Wait()
+	err = g.Wait()
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
-	return err
+	return added, err
 }
 
-// send sends what comes out of full as one INSERT. When full is closed, failed says whether that is all: the server must
+// send sends first and what comes out of full as one INSERT. When full is closed, failed says whether that is all: the server must
 // not take a part for the whole.
-func (l *loading) send(ctx context.Context, n int, free chan<- *ndjson.Batch, full <-chan *ndjson.Batch, failed *error) error {
-	first, more := <-full
-	if !more {
-		return nil
-	}
+func (l *loading) send(ctx context.Context, n int, first *ndjson.Batch, free chan<- *ndjson.Batch, full <-chan *ndjson.Batch, failed *error) error {
 	var last *ndjson.Batch
 	out := &block{}
 	return l.d.admin.do(ctx, request{
+		id:       insertsOf(l.batch.ID) + strings.ToLower(ulid.Make().String()),
 		sql:      l.statement(),
 		settings: l.settings(n),
 		input: func() (*block, error) {
@@ -292,6 +293,8 @@ func (l *loading) settings(n int) []setting {
 		setting{"deduplicate_blocks_in_dependent_materialized_views", "1"},
 		setting{"min_insert_block_size_rows", all},
 		setting{"min_insert_block_size_bytes", all},
+		setting{"max_insert_threads", "1"},
+		setting{"max_partitions_per_insert_block", "0"}, // as many as there are
 		setting{"insert_null_as_default", "1"},
 		setting{"insert_distributed_sync", "1"}, // the shards have the rows when the INSERT ends
 	)

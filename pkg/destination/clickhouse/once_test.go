@@ -216,7 +216,8 @@ func TestServerKnowsBatch(t *testing.T) {
 // table has got another column meanwhile.
 func TestLoadInPieces(t *testing.T) {
 	server := servertest.ClickHouse(t)
-	for name, create := range map[string]string{"own": "", "defaults": "CREATE TABLE events (__row_id String, n Int64 DEFAULT 7, s String) ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 100"} {
+	for name, create := range map[string]string{"own": "", "forgetful": forgetful,
+		"defaults": "CREATE TABLE events (__row_id String, n Int64 DEFAULT 7, s String) ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 100"} {
 		t.Run(name, func(t *testing.T) {
 			const n = 30_000
 			d, proxy, table := faulty(t, server, native, create)
