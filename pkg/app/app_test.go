@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scratchdata/scratchdata/pkg/servertest"
 	"go.uber.org/goleak"
 )
 
@@ -329,7 +330,7 @@ func TestAnotherProcessOnTheSameFolderIsRefused(t *testing.T) {
 
 func TestStartStopStress(t *testing.T) {
 	const rounds = 20
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer servertest.NoLeaks(t, goleak.IgnoreCurrent())
 	dir := t.TempDir()
 	for round := range rounds {
 		r, err := begin(t, load(t, environ(dir)))

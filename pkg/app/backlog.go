@@ -15,7 +15,7 @@ const backlogEvery = 2 * time.Second
 // them there.
 type backlog struct {
 	batches control.Batches
-	tell    func(bytes map[string]int64)
+	addUp   func(sum func() (map[string]int64, error)) error
 	log     *slog.Logger
 }
 
@@ -25,10 +25,8 @@ func (b *backlog) run(ctx context.Context) error {
 	defer tick.Stop()
 	failed := false
 	for {
-		bytes, err := b.batches.Waiting(ctx)
-		if err == nil {
-			b.tell(bytes)
-		} else if !failed && ctx.Err() == nil {
+		err := b.addUp(func() (map[string]int64, error) { return b.batches.Waiting(ctx) })
+		if err != nil && !failed && ctx.Err() == nil {
 			b.log.Warn("what waits to be loaded cannot be added up, will retry", "err", err)
 		}
 		failed = err != nil

@@ -27,7 +27,13 @@ func TestBacklogIsTold(t *testing.T) {
 		var told []int64
 		a := adding{answers: make(chan func() (map[string]int64, error))}
 		b := &backlog{batches: a, log: slog.New(slog.NewTextHandler(&log, nil)),
-			tell: func(bytes map[string]int64) { told = append(told, bytes["1"]) }}
+			addUp: func(sum func() (map[string]int64, error)) error {
+				bytes, err := sum()
+				if err == nil {
+					told = append(told, bytes["1"])
+				}
+				return err
+			}}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- b.run(ctx) }()

@@ -204,7 +204,7 @@ func (s *server) writing(context.Context) (err error) {
 		return fmt.Errorf("open the batch files: %w", err)
 	}
 	if _, local := s.blobs.(blobstore.FilePutter); local {
-		b := &backlog{batches: s.control.Batches(), tell: s.writer.Shipped, log: s.log}
+		b := &backlog{batches: s.control.Batches(), addUp: s.writer.AddUp, log: s.log}
 		s.stages = append(s.stages, stage{name: "backlog", run: b.run})
 	}
 	uploader := transport.NewUploader(s.writer, s.blobs, s.queue, s.control.Batches(), s.log, s.moving)

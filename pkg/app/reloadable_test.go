@@ -114,12 +114,14 @@ func (c *client) wantStatus(key string, status int) {
 	}
 }
 
-// queriesWait reports whether a reload has begun and a query is not answered soon.
+// queriesWait reports whether a reload has begun and queries are not answered: two of them, as one may be late by chance.
 func (r *reloadable) queriesWait() bool {
-	if len(r.hangups) > 0 {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(r.t.Context(), 50*time.Millisecond)
+	return len(r.hangups) == 0 && r.queryWaits() && r.queryWaits()
+}
+
+// queryWaits reports whether a query is not answered soon.
+func (r *reloadable) queryWaits() bool {
+	ctx, cancel := context.WithTimeout(r.t.Context(), 500*time.Millisecond)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "POST", r.url+"/api/data/query", strings.NewReader("select 1"))
 	if err != nil {

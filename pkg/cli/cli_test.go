@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -208,15 +207,7 @@ func TestHealth(t *testing.T) {
 		})
 	}
 	t.Run("nobody there", func(t *testing.T) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		t.Setenv("SCRATCH_API_PORT", port)
+		t.Setenv("SCRATCH_API_PORT", freePort(t))
 		if code, _, errs := run(t, "health"); code != exitFailed || !strings.Contains(errs, "does not answer") {
 			t.Errorf("got %d %q, want %d and that it does not answer", code, errs, exitFailed)
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long something may take that a test waits for.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // node is a process of the program that has its own folder, and ends with the test.
 type node struct {

@@ -10,20 +10,43 @@ import (
 type backlog struct {
 	mu     sync.Mutex
 	kept   bool             // the store is such a one; guarded by mu, as are the rest
-	told   map[string]int64 // what waits in it, as was told last
-	since  map[string]int64 // what was shipped since
-	before map[string]int64 // what was shipped in the time before that: it may have come too late to be told
+	told   map[string]int64 // what waits in it, as was added up last
+	before map[string]int64 // what was shipped between that and the adding up that goes on, which sees it
+	since  map[string]int64 // what was shipped since this began
 
 	total atomic.Int64 // of all destinations
 }
 
-// tell replaces what waits in the store by what is known now.
-func (b *backlog) tell(bytes map[string]int64) {
+// addUp replaces what waits in the store by what sum finds there now. What is shipped while it looks may come too late for it,
+// and counts beside.
+func (b *backlog) addUp(sum func() (map[string]int64, error)) error {
+	b.begin()
+	bytes, err := sum()
+	if err == nil {
+		b.end(bytes)
+	}
+	return err
+}
+
+func (b *backlog) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.kept, b.told, b.before, b.since = true, bytes, b.since, make(map[string]int64)
+	if b.before == nil {
+		b.kept, b.before, b.since = true, make(map[string]int64), make(map[string]int64)
+	}
+	for destination, n := range b.since {
+		b.before[destination] += n
+	}
+	clear(b.since)
+}
+
+func (b *backlog) end(bytes map[string]int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.told = bytes
+	clear(b.before)
 	var total int64
-	for _, waiting := range []map[string]int64{b.told, b.before} {
+	for _, waiting := range []map[string]int64{b.told, b.since} {
 		for _, n := range waiting {
 			total += n
 		}

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -97,8 +98,11 @@ func TestBacklogOnDisk(t *testing.T) {
 		}{{0, 2 * want, false}, {0, 2*want - 1, true}, {1, 2 * want, true}, {1, 2*want + 1, false}} {
 			w.disk.free = func() (int64, error) { return 1000 + tt.spare, nil }
 			time.Sleep(freeFor)
-			w.Shipped(map[string]int64{"d": tt.shipped, "other": 1 << 40})
-			err := w.begin("d")
+			err := w.AddUp(func() (map[string]int64, error) { return map[string]int64{"d": tt.shipped, "other": 1 << 40}, nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = w.begin("d")
 			if err == nil {
 				w.end()
 			}
@@ -136,26 +140,47 @@ func TestBacklogBetweenTwoTellings(t *testing.T) {
 			t.Errorf("got %d bytes waiting, want %d", got, n)
 		}
 	}
+	total := func(n int64) {
+		t.Helper()
+		if got := b.total.Load(); got != n {
+			t.Errorf("got %d bytes waiting in all, want %d", got, n)
+		}
+	}
+	addUp := func(bytes map[string]int64, err error, meanwhile func()) {
+		t.Helper()
+		if got := b.addUp(func() (map[string]int64, error) { meanwhile(); return bytes, err }); !errors.Is(got, err) {
+			t.Errorf("got %v, want %v", got, err)
+		}
+	}
+	nothing := func() {}
 	b.shipped("d", 1) // to a store elsewhere
 	want(0)
-	b.tell(nil)
+	addUp(nil, nil, nothing)
 	b.shipped("d", 10)
 	want(10)
-	b.tell(map[string]int64{"d": 5}) // which were added up before the ten came
-	want(15)
-	b.shipped("d", 100)
-	b.shipped("e", 1000)
-	want(115)
-	b.tell(map[string]int64{"d": 110})
-	want(210)
-	b.tell(map[string]int64{"d": 110})
+	addUp(map[string]int64{"d": 10}, nil, func() { want(10) }) // the ten are told, and count no more beside
+	want(10)
+	addUp(map[string]int64{"d": 10}, nil, func() { b.shipped("d", 100); b.shipped("e", 1000); want(110) }) // too late to be told
 	want(110)
+	total(1110)
+	addUp(nil, errors.New("away"), func() { b.shipped("d", 5) })
+	want(115)
+	total(1115)
+	addUp(map[string]int64{"d": 115, "e": 1000}, nil, nothing)
+	want(115)
+	total(1115)
+	addUp(map[string]int64{}, nil, nothing)
+	want(0)
+	total(0)
 }
 
 // A batch that is done counts until it is told to be loaded.
 func TestBacklogOfAStoreOnTheSameDisk(t *testing.T) {
 	w := newWriter(t, nil)
-	w.Shipped(nil)
+	none := func() (map[string]int64, error) { return nil, nil }
+	if err := w.AddUp(none); err != nil {
+		t.Fatal(err)
+	}
 	if err := into(t, w, "d", 100); err != nil {
 		t.Fatal(err)
 	}
@@ -165,8 +190,9 @@ func TestBacklogOfAStoreOnTheSameDisk(t *testing.T) {
 	if got := w.shelf.waits("d") + w.backlog.waits("d"); got != waits || waits == 0 {
 		t.Errorf("got %d bytes waiting when it is shipped, want %d as before", got, waits)
 	}
-	w.Shipped(nil)
-	w.Shipped(nil)
+	if err := w.AddUp(none); err != nil {
+		t.Fatal(err)
+	}
 	if got := w.backlog.waits("d"); got != 0 {
 		t.Errorf("got %d bytes waiting when it is loaded, want 0", got)
 	}

@@ -105,9 +105,10 @@ func (w *Writer) Find(batch string) (destination string, table schema.Table, ok 
 	return h.destination, h.table, ok
 }
 
-// Shipped says how many bytes of batches that were shipped still wait on the same disk, by destination: they count as those
-// that are here. Call it again and again, with a map that nobody changes, or never when none wait there.
-func (w *Writer) Shipped(bytes map[string]int64) { w.backlog.tell(bytes) }
+// AddUp has sum add up the bytes of batches that were shipped and still wait on the same disk, by destination: they count as
+// those that are here. Call it again and again, or never when none wait there. Nobody changes the map any more. It fails when
+// sum does: then what was known before counts.
+func (w *Writer) AddUp(sum func() (map[string]int64, error)) error { return w.backlog.addUp(sum) }
 
 // Oldest tells when the oldest batch was opened that is not shipped.
 func (w *Writer) Oldest() (time.Time, bool) { return w.shelf.oldest() }

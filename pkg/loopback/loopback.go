@@ -2,9 +2,11 @@
 package loopback
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"strconv"
 )
 
@@ -15,15 +17,27 @@ const (
 	last  = 32_767
 )
 
-// FreePort gives a port of 127.0.0.1 that nobody listens on.
+// FreePort gives a port of 127.0.0.1 that nobody listens on, and on Linux nobody else gets from FreePort while this process lives.
 func FreePort() (port int, err error) {
 	const tries = 100
 	for range tries {
 		port = first + rand.IntN(last-first+1)
 		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
-			return port, l.Close()
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err != nil {
+			continue
+		}
+		if err = errors.Join(reserve(port), l.Close()); err == nil {
+			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("find a free port: %w", err)
+}
+
+// reserve takes a name that stands for the port, in all processes of the machine. It is free again when this one ends.
+func reserve(port int) error {
+	if runtime.GOOS != "linux" { // where there are such names
+		return nil
+	}
+	_, err := net.Listen("unix", "@scratchdata-port-"+strconv.Itoa(port))
+	return err
 }

@@ -106,7 +106,7 @@ func TestASilentNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, p := throughProxy(t, f)
-	s.stall = time.Second // of a download that begins before
+	s.stall = 5 * time.Second // of a download that begins before
 	begun, err := s.Get(t.Context(), "1/a")
 	if err != nil {
 		t.Fatal(err)

@@ -162,7 +162,7 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 		}
 	}
 	f.Close()
-	goleak.VerifyNone(t, before)
+	servertest.NoLeaks(t, before)
 }
 
 func TestConfig(t *testing.T) {

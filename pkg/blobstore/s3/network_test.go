@@ -127,7 +127,7 @@ func TestASilentNetwork(t *testing.T) {
 	if err := direct.Put(t.Context(), "1/a", &blobstoretest.Pattern{Size: 30 << 20}); err != nil {
 		t.Fatal(err)
 	}
-	far.stall = time.Second // of a download that begins before
+	far.stall = 5 * time.Second // of a download that begins before
 	begun, err := far.Get(t.Context(), "1/a")
 	if err != nil {
 		t.Fatal(err)

@@ -141,7 +141,7 @@ func TestOpenStopsWithItsContext(t *testing.T) {
 
 func TestCloseLeavesNothingBehind(t *testing.T) {
 	c := settings(t, servertest.S3(t))
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer servertest.NoLeaks(t, goleak.IgnoreCurrent())
 	s := open(t, c)
 	for range 3 {
 		if err := s.Put(t.Context(), "1/a", &blobstoretest.Pattern{Size: 20 << 20}); err != nil {

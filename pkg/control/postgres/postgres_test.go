@@ -244,7 +244,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		t.Errorf("open: got %v, want an error", err)
 	}
 	proxy.Cut()
-	goleak.VerifyNone(t, before)
+	servertest.NoLeaks(t, before)
 }
 
 func BenchmarkStore(b *testing.B) {

@@ -60,10 +60,17 @@ func checkDeaf(t *testing.T, dsn string) {
 
 func awaitHearing(t *testing.T, q *postgres, want bool) {
 	t.Helper()
-	for until := time.Now().Add(soon); q.ears.hearing.Load() != want; {
-		if time.Now().After(until) {
+	late := time.After(soon)
+	for {
+		changed := q.ears.watch() // before the look, so that no change is missed
+		if q.ears.hearing.Load() == want {
+			return
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Second): // a change back and forth wakes once
+		case <-late:
 			t.Fatalf("hearing is %v, want %v", !want, want)
 		}
-		<-q.ears.watch()
 	}
 }

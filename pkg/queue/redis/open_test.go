@@ -17,7 +17,7 @@ import (
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	s := servertest.StartRedis(t)
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer servertest.NoLeaks(t, goleak.IgnoreCurrent())
 	taken := settings(s.URL())
 	other := openQueue(t, settings(s.URL()))
 	if err := other.client.Set(t.Context(), taken.Stream, "no stream", 0).Err(); err != nil {

@@ -218,7 +218,7 @@ func TestProcessesShareAQueue(t *testing.T) {
 		send(t, a, fmt.Sprint(i))
 	}
 	for range lost {
-		receive(t, dies, 2*time.Second)
+		receive(t, dies, 15*time.Second)
 	}
 	var again atomic.Int32 // deliveries of messages that were delivered before
 	wantOnce(t, gather(t, messages, 4, func(ctx context.Context, q *redis) (queue.Message, error) {
@@ -237,7 +237,7 @@ func TestProcessesShareAQueue(t *testing.T) {
 
 func TestCloseEndsReceive(t *testing.T) {
 	cfg := settings(servertest.Redis(t))
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer servertest.NoLeaks(t, goleak.IgnoreCurrent())
 	q := openQueue(t, cfg)
 	wantNone(t, q, 10*time.Millisecond) // a request goes on
 	result := make(chan error, 1)

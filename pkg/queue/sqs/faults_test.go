@@ -30,7 +30,7 @@ import (
 // checkReceiversThatLeaveHideNothing has receivers in two processes that leave when messages come. Would one of them leave a
 // message hidden, it would not come within the test.
 func checkReceiversThatLeaveHideNothing(t *testing.T, s servertest.SQSServer) {
-	const messages = 1000
+	const messages = 300
 	url := s.Queue(t, nil)
 	a, b := openURL(t, s.Endpoint, url), openURL(t, s.Endpoint, url)
 	var sent sync.WaitGroup
@@ -62,7 +62,7 @@ func checkProcessesShareAQueue(t *testing.T, s servertest.SQSServer) {
 		send(t, a, fmt.Sprint(i))
 	}
 	for range lost {
-		receive(t, dies, 4*time.Second)
+		receive(t, dies, 30*time.Second)
 	}
 	var again atomic.Int32 // deliveries of messages that were delivered before
 	count := gather(t, messages, 4, func(ctx context.Context, q queue.Queue) (queue.Message, error) {
@@ -127,6 +127,7 @@ func checkLeasesAreAsLongAsSQSLets(t *testing.T, s servertest.SQSServer) {
 // checkAnswerIsLost loses the answer to a request, or the request itself. The vendor's library tries again, but for one that
 // waits for messages.
 func checkAnswerIsLost(t *testing.T, s servertest.SQSServer) {
+	const lease = 5 * time.Second // longer than the library waits before it tries again
 	for _, tt := range []struct {
 		name string
 		lose func(*servertest.Proxy, string) <-chan struct{}
@@ -148,17 +149,17 @@ func checkAnswerIsLost(t *testing.T, s servertest.SQSServer) {
 			met := tt.lose(p, "AmazonSQS."+tt.op)
 			send(t, q, "m")
 			if tt.op == "ReceiveMessage" {
-				if m, err := during(t, q, 2*time.Second, patience); err == nil || errors.Is(err, context.DeadlineExceeded) {
+				if m, err := during(t, q, lease, patience); err == nil || errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("got %q and %v, want the error of the one request", m.Body, err)
 				}
 			}
 			for range tt.want {
-				m := receive(t, q, 2*time.Second)
-				if err := errors.Join(q.Hide(t.Context(), m, 2*time.Second), q.Delete(t.Context(), m)); err != nil {
+				m := receive(t, q, lease)
+				if err := errors.Join(q.Hide(t.Context(), m, lease), q.Delete(t.Context(), m)); err != nil {
 					t.Errorf("hide and delete: %v", err)
 				}
 			}
-			wantNone(t, q, 2500*time.Millisecond) // longer than any lease
+			wantNone(t, q, lease+time.Second)
 			select {
 			case <-met:
 			default:
@@ -202,7 +203,7 @@ func checkServerIsSilent(t *testing.T, s servertest.SQSServer) {
 		"hide":    func(ctx context.Context) error { return q.Hide(ctx, m, time.Minute) },
 		"delete":  func(ctx context.Context) error { return q.Delete(ctx, m) },
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond) // in which it leaves the client
 		start := time.Now()
 		if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 5*time.Second {
 			t.Errorf("%s: got %v after %v, want deadline exceeded at once", name, err, time.Since(start))
@@ -219,7 +220,7 @@ func checkServerIsSilent(t *testing.T, s servertest.SQSServer) {
 
 func checkCloseEndsReceive(t *testing.T, s servertest.SQSServer) {
 	url := s.Queue(t, nil)
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer servertest.NoLeaks(t, goleak.IgnoreCurrent())
 	q := openURL(t, s.Endpoint, url)
 	wantNone(t, q, 50*time.Millisecond) // a request goes on
 	result := make(chan error, 1)
