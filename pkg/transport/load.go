@@ -196,11 +196,13 @@ func (r *whole) Read(p []byte) (int, error) {
 // fail notes that try number attempts failed: the batch comes again after a while, or is dead.
 func (w *Workers) fail(ctx context.Context, t task, attempts int, cause error) (again time.Duration) {
 	s := t.shipment
-	if b, err := w.store.Batches().Find(ctx, s.Batch); err == nil && b.State == control.StateLoaded {
+	b, err := w.store.Batches().Find(ctx, s.Batch)
+	if err == nil && b.State == control.StateLoaded {
 		return w.clear(ctx, s) // a second delivery was faster, and has taken the blob away from this one
 	}
 	reason := reasonOf(cause)
-	if !fault.Retryable(cause) || attempts >= w.cfg.MaxAttempts {
+	first := attempts > 1 && b.Reason == "" // of all tries, the others ended with their process: that is not the batch's fault
+	if !fault.Retryable(cause) || attempts >= w.cfg.MaxAttempts && !first {
 		return w.bury(ctx, s.record(t.message.Body), attempts, reason)
 	}
 	again = w.cfg.Backoff.delay(attempts)

@@ -230,6 +230,38 @@ func TestCutBlobIsNotLoaded(t *testing.T) {
 	})
 }
 
+// TestCrashesDoNotKillABatch: tries that ended with their process count, but one failure after them is not the last word.
+func TestCrashesDoNotKillABatch(t *testing.T) {
+	const crashes = 5
+	s := newShelf()
+	bubble(t, destination.ByID{"1": s}, func(p *plant) { p.cfg.MaxAttempts = 3 }, func(t *testing.T, p *plant) {
+		const rows = `{"__row_id":"a"}` + "\n"
+		b := Shipment{Batch: rowBatch(p), Destination: "1", Table: tableOf(t, "events"), Key: "1/events/a.ndjson", Rows: 1, Bytes: int64(len(rows)), Created: time.Now()}
+		if err := p.stores.Blobs.Put(t.Context(), b.Key, strings.NewReader(rows)); err != nil {
+			t.Fatal(err)
+		}
+		for range crashes {
+			if _, err := p.control.Batches().Attempt(t.Context(), b.record(nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tries := 0
+		s.Fail = func(known destination.Batch) error {
+			if known.ID != b.Batch {
+				return nil
+			}
+			if tries++; tries == 1 {
+				return errors.New("the database is away")
+			}
+			return nil
+		}
+		p.send(b)
+		if rec := p.wait(b.Batch, StateLoaded); tries != 2 || rec.Attempts != crashes+2 {
+			t.Errorf("got %d tries and %+v, want 2 and the crashes counted", tries, rec)
+		}
+	})
+}
+
 // rowBatch gives a batch id that nothing else has.
 func rowBatch(p *plant) string {
 	p.t.Helper()
