@@ -32,6 +32,23 @@ func TestFigureBar(t *testing.T) {
 	}
 }
 
+// Answers are told in seconds, rows and bytes, and those in JSON are what the others are measured against.
+func TestOutFigures(t *testing.T) {
+	times := [][]float64{{3, 0.5, 0.25}, {1}, {0.25}, {0.2}, {1}}
+	own := [][]float64{{1}, nil, {2}, nil, {4}}
+	var rows []string
+	for _, f := range outFigures(times, own, []int64{100e6, 90e6, 50e6, 40e6, 10e6}) {
+		rows = append(rows, f.row())
+	}
+	got := strings.Join(rows, "\n")
+	for _, want := range []string{"0.50 s, 2.00 M rows/s, 200 MB/s\tto_json in process 1.00 s\t0.50", "the same as csv\t0.25 s, 4.00 M rows/s, 200 MB/s\tjson 0.50 s, COPY 2.00 s\t0.50",
+		"the same as arrow\t0.20 s, 5.00 M rows/s, 200 MB/s\tjson 0.50 s\t0.40"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
 func TestPrintFailsOnAMissedBar(t *testing.T) {
 	var out bytes.Buffer
 	b := &bench{out: &out}

@@ -48,7 +48,7 @@ func (c *benchNull) Run(ctx context.Context, e *env) error {
 }
 
 type benchEngine struct {
-	Task     string `arg:"" enum:"load,json"`
+	Task     string `arg:"" enum:"load,json,csv,parquet"`
 	Path     string `arg:""`
 	Database string `arg:""`
 }

@@ -46,6 +46,7 @@ func (p *progress) at(r copier.Report) {
 	if changed {
 		p.bar.Describe(r.State)
 		if control.JobState(r.State) == control.JobLoading {
+			p.bar.Reset() // while it knows no end it counts otherwise
 			p.bar.ChangeMax64(max(r.RowsRead, 1))
 		}
 	}

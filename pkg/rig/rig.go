@@ -171,25 +171,25 @@ func (s *Server) PostOnce(ctx context.Context, c *http.Client, path, key string,
 	return resp.StatusCode, resp.Header.Get("Idempotent-Replayed") == "true", err
 }
 
-// Read asks sql and reads the whole answer in a format. It fails when the answer was cut.
-func (s *Server) Read(ctx context.Context, sql, format string) error {
+// Read asks sql, reads the whole answer in a format, and gives its size in bytes. It fails when the answer was cut.
+func (s *Server) Read(ctx context.Context, sql, format string) (size int64, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/api/data/query?format="+format, strings.NewReader(sql))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	req.Header.Set("Authorization", "Bearer "+Key)
 	resp, err := s.HTTP.Do(req)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end below
-	if _, err := io.CopyBuffer(discard{}, resp.Body, make([]byte, 1<<20)); err != nil {
-		return err
+	if size, err = io.CopyBuffer(discard{}, resp.Body, make([]byte, 1<<20)); err != nil {
+		return size, err
 	}
 	if got := resp.Trailer.Get("X-Scratch-Status"); got != "complete" {
-		return fmt.Errorf("query: the answer was cut (status %d, %q)", resp.StatusCode, got)
+		return size, fmt.Errorf("query: the answer was cut (status %d, %q)", resp.StatusCode, got)
 	}
-	return nil
+	return size, nil
 }
 
 // discard is io.Discard without its ReadFrom, whose buffer is small.

@@ -234,7 +234,8 @@ func (l *load) ask(ctx context.Context, srv *rig.Server, n int) error {
 	if n%3 > 0 {
 		sql = "select * from " + table + " limit 20000"
 	}
-	return srv.Read(ctx, sql, formats[n%len(formats)])
+	_, err := srv.Read(ctx, sql, formats[n%len(formats)])
+	return err
 }
 
 // count wants every acknowledged row in the tables, once.
