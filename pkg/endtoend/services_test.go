@@ -16,54 +16,102 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
 
-// roles are what a node may be switched to, and its environment then.
-var roles = []struct {
-	name string
-	env  []string
-}{
-	{"all on", nil},
-	{"no workers", []string{"SCRATCH_WORKERS_ENABLED=false"}},
-	{"no uploads", []string{"SCRATCH_UPLOADS_ENABLED=false"}},
-	{"neither", []string{"SCRATCH_UPLOADS_ENABLED=false", "SCRATCH_WORKERS_ENABLED=false"}},
-	{"read-only", []string{"SCRATCH_API_READ_ONLY=true"}},
-	{"read-only, no uploads", []string{"SCRATCH_API_READ_ONLY=true", "SCRATCH_UPLOADS_ENABLED=false"}},
-	{"ingest_only", []string{"SCRATCH_WORKERS_ENABLED=false", "SCRATCH_DESTINATIONS_0_TYPE=ingest_only"}},
+// role is what a node is switched to.
+type role struct{ noWorkers, noUploads, readOnly, elsewhere bool }
+
+// roles are all that there are. A node whose destination is elsewhere has no workers, and there is none that takes no rows either.
+func roles() (all []role) {
+	for i := range 8 {
+		all = append(all, role{noWorkers: i&1 != 0, noUploads: i&2 != 0, readOnly: i&4 != 0})
+	}
+	return append(all, role{noWorkers: true, elsewhere: true}, role{noWorkers: true, elsewhere: true, readOnly: true})
 }
 
-// The answers of nodes, in the order of the roles. Of an error there is the code, too; ok is what the operation answers where
-// nothing keeps it from that.
-const (
-	ok        = ""
-	off       = "503 uploads_off"
-	readOnly  = "403 read_only"
-	elsewhere = "503 destination_elsewhere"
-)
+// switches are the names of those that are on in the environment, and this.
+func (r role) switches() (names, env []string) {
+	for _, s := range []struct {
+		on        bool
+		name, env string
+	}{
+		{r.noWorkers, "no workers", "SCRATCH_WORKERS_ENABLED=false"},
+		{r.noUploads, "no uploads", "SCRATCH_UPLOADS_ENABLED=false"},
+		{r.readOnly, "read-only", "SCRATCH_API_READ_ONLY=true"},
+		{r.elsewhere, "ingest_only", "SCRATCH_DESTINATIONS_0_TYPE=ingest_only"},
+	} {
+		if s.on {
+			names, env = append(names, s.name), append(env, s.env)
+		}
+	}
+	return names, env
+}
 
-var (
-	always  = []string{ok, ok, ok, ok, ok, ok, ok}
-	inserts = []string{ok, ok, off, off, readOnly, readOnly, ok}
-	asks    = []string{ok, ok, ok, ok, ok, ok, elsewhere}
-	writes  = []string{ok, ok, ok, ok, readOnly, readOnly, ok}
-	changes = []string{ok, ok, ok, ok, readOnly, readOnly, elsewhere} // writes for which the database is looked at
-)
+// ok is what the operation answers where nothing keeps it from that. Of an error there is the code, too.
+const ok = ""
+
+// The answers of nodes.
+func always(role) string { return ok }
+
+func inserts(r role) string {
+	if r.noUploads && !r.readOnly {
+		return "503 uploads_off"
+	}
+	return writes(r)
+}
+
+func asks(r role) string {
+	if r.elsewhere {
+		return "503 destination_elsewhere"
+	}
+	return ok
+}
+
+func writes(r role) string {
+	if r.readOnly {
+		return "403 read_only"
+	}
+	return ok
+}
+
+// changes are writes for which the database is looked at.
+func changes(r role) string {
+	if r.readOnly {
+		return writes(r)
+	}
+	return asks(r)
+}
+
+// loads are inserts that wait for somebody to load them, who may be fast.
+func loads(r role) string {
+	if answer := inserts(r); answer != ok || r.noWorkers {
+		return answer
+	}
+	return "200 or 202"
+}
+
+func healthy(r role) string {
+	if r.noUploads {
+		return "503"
+	}
+	return ok
+}
 
 // asked is an operation of the API, as it is asked here.
 type asked struct {
 	operation  string // as the OpenAPI document has it
 	path, body string // {share} stands for the id of a share that is there, and so on
 	ok         string
-	answers    []string
+	answer     func(role) string
 }
 
 var matrix = []asked{
 	{"GET /", "/", "", "200", always},
-	{"GET /healthcheck", "/healthcheck", "", "200", []string{ok, ok, "503", "503", ok, "503", ok}},
+	{"GET /healthcheck", "/healthcheck", "", "200", healthy},
 	{"GET /api/openapi.json", "/api/openapi.json", "", "200", always},
 
 	{"POST /data", "/data?table=events", `{"n":1}`, "200", inserts},
 	{"POST /api/data/insert", "/api/data/insert?table=events", `{"n":1}`, "200", inserts},
 	{"POST /api/data/insert/{table}", "/api/data/insert/events", `{"n":1}`, "200", inserts},
-	{"POST /api/data/insert/{table}", "/api/data/insert/events?ack=loaded&timeout=50ms", `{"n":1}`, "202", []string{"200 or 202", ok, off, off, readOnly, readOnly, ok}},
+	{"POST /api/data/insert/{table}", "/api/data/insert/events?ack=loaded&timeout=50ms", `{"n":1}`, "202", loads},
 	{"GET /api/receipts/{id}", "/api/receipts/{receipt}", "", "200", always},
 
 	{"GET /api/data/query", "/api/data/query?q=select+1", "", "200", asks},
@@ -115,12 +163,13 @@ func TestServices(t *testing.T) {
 	n := newNode(t, "")
 	names := n.plant()
 	env := n.Env
-	for i, role := range roles {
-		t.Run(role.name, func(t *testing.T) {
-			n.Env = append(env[:len(env):len(env)], role.env...)
+	for _, role := range roles() {
+		on, switches := role.switches()
+		t.Run(strings.Join(on, ", "), func(t *testing.T) {
+			n.Env = append(env[:len(env):len(env)], switches...)
 			n.start()
 			for _, line := range matrix {
-				want := line.answers[i]
+				want := line.answer(role)
 				if want == ok {
 					want = line.ok
 				}

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+// TestDeployments: the examples in deploy have configurations that are right, with the switches that their nodes get.
+func TestDeployments(t *testing.T) {
+	deploy := filepath.Join("..", "..", "deploy")
+	configuration := filepath.Join(deploy, "compose", "scratchdata.yaml")
+	for name, nodes := range map[string]int{"compose/compose.yaml": 4, "kubernetes/scratchdata.yaml": 2} {
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join(deploy, filepath.FromSlash(name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := 0
+			for d := yaml.NewDecoder(bytes.NewReader(text)); ; {
+				var doc any
+				if err := d.Decode(&doc); err == io.EOF {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				for _, environ := range environments(doc) {
+					found++
+					if _, err := Load(configuration, environ); err != nil {
+						t.Errorf("%v: %v", environ, err)
+					}
+				}
+			}
+			if found != nodes {
+				t.Errorf("got %d nodes with switches, want %d", found, nodes)
+			}
+		})
+	}
+	if _, err := Load(configuration, []string{"SCRATCH_WORKERS_ENABLE=false"}); err == nil {
+		t.Error("want that a switch that there is not is a mistake")
+	}
+}
+
+// environments finds the variables of our nodes anywhere in a document: a mapping of names, or a list of them with their values.
+func environments(doc any) (found [][]string) {
+	switch doc := doc.(type) {
+	case map[string]any:
+		for key, value := range doc {
+			if environ := variablesOf(value); key == "environment" || key == "env" {
+				if len(environ) > 0 {
+					found = append(found, environ)
+				}
+				continue
+			}
+			found = append(found, environments(value)...)
+		}
+	case []any:
+		for _, value := range doc {
+			found = append(found, environments(value)...)
+		}
+	}
+	return found
+}
+
+func variablesOf(value any) (environ []string) {
+	add := func(name, value any) {
+		n, _ := name.(string)
+		v, _ := value.(string)
+		if strings.HasPrefix(n, "SCRATCH_") {
+			environ = append(environ, n+"="+v)
+		}
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		for name, v := range value {
+			add(name, v)
+		}
+	case []any:
+		for _, item := range value {
+			if fields, ok := item.(map[string]any); ok {
+				add(fields["name"], fields["value"])
+			}
+		}
+	}
+	return environ
+}
