@@ -33,6 +33,8 @@ const (
 	plain = "-"
 	// pause is how long a message is hidden whose body cannot be read now.
 	pause = 5 * time.Second
+	// passedOver is how many such messages a receiver passes over. Then it is the store that is away.
+	passedOver = 3
 	// backWithin is how long it may take to give such a message back.
 	backWithin = 10 * time.Second
 	// deleteWithin is for how long a message is hidden that is being deleted.
@@ -69,9 +71,9 @@ func (s *spill) Send(ctx context.Context, body []byte) error {
 	return s.queue.Send(ctx, []byte(pointer+id))
 }
 
-// Receive implements queue.Queue.
+// Receive implements queue.Queue. One message whose body cannot be read now does not keep others waiting.
 func (s *spill) Receive(ctx context.Context, lease time.Duration) (queue.Message, error) {
-	for {
+	for failed := 0; ; {
 		m, err := s.queue.Receive(ctx, lease)
 		if err != nil {
 			return queue.Message{}, err
@@ -92,7 +94,12 @@ func (s *spill) Receive(ctx context.Context, lease time.Duration) (queue.Message
 				return queue.Message{}, s.giveBack(ctx, m, err)
 			}
 		case err != nil:
-			return queue.Message{}, s.giveBack(ctx, m, fmt.Errorf("read the body of a message: %w", err))
+			err = s.giveBack(ctx, m, fmt.Errorf("read the body of a message: %w", err))
+			if failed++; failed > passedOver || ctx.Err() != nil {
+				return queue.Message{}, err
+			}
+			s.log.WarnContext(ctx, "message not read, it comes again", "key", folder+id, "wait", pause, "err", err)
+			continue
 		}
 		m.Body, m.Receipt = body, id+"/"+m.Receipt
 		return m, nil

@@ -277,6 +277,47 @@ func TestContextEndsWhileTheBodyIsRead(t *testing.T) {
 	})
 }
 
+// unread is a store that fails for so many reads of one blob, or of all.
+type unread struct {
+	blobstore.Store
+	key   string
+	times int
+}
+
+func (u *unread) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+	if (u.key == key || u.key == "") && u.times > 0 {
+		u.times--
+		return nil, faulttest.ErrScripted
+	}
+	return u.Store.Get(ctx, key)
+}
+
+// TestBodyThatCannotBeReadNow: its message comes again, and keeps no others waiting meanwhile. When none can be read the receiver hears.
+func TestBodyThatCannotBeReadNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		blobs := openShelf(t)
+		store := &unread{Store: blobs}
+		q := Over(limited{openQueue(t), 10}, store, quiet())
+		send(t, q, "longer than ten")
+		store.key, store.times = blobs.keys[0], 2
+		send(t, q, "another long one")
+		start := time.Now()
+		for i, want := range []struct {
+			body  string
+			after time.Duration
+		}{{"another long one", 0}, {"longer than ten", 2 * pause}} {
+			if m := receive(t, q, time.Hour); string(m.Body) != want.body || time.Since(start) != want.after {
+				t.Errorf("message %d: got %q after %v, want %q after %v", i, m.Body, time.Since(start), want.body, want.after)
+			}
+		}
+		store.key, store.times = "", 100
+		send(t, q, "a third long one")
+		if m, err := q.Receive(t.Context(), time.Hour); !errors.Is(err, faulttest.ErrScripted) || store.times != 100-passedOver-1 {
+			t.Errorf("got %q and %v after %d reads, want the store's error after %d", m.Body, err, 100-store.times, passedOver+1)
+		}
+	})
+}
+
 // TestFaults sends, receives and deletes a long body, again and again until it works, while one call fails.
 func TestFaults(t *testing.T) {
 	for _, tt := range []struct {
