@@ -49,3 +49,14 @@ func TestClickHouseOutlivesResets(t *testing.T) {
 		t.Errorf("got %q, want 1", got)
 	}
 }
+
+func TestClickHouseSeems(t *testing.T) {
+	s := ClickHouse(t)
+	other := ClickHouseSeems(t, s, "SELECT version()", "SELECT '22.8.1.1'")
+	if got := other.Exec(t, "SELECT version()"); got != "22.8.1.1" {
+		t.Errorf("got %s, want the version of another", got)
+	}
+	if got := other.Exec(t, "SELECT 2"); got != "2" {
+		t.Errorf("got %s, want what was asked", got)
+	}
+}

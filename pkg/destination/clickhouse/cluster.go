@@ -180,7 +180,7 @@ func replicated(engine string) bool {
 
 // checkPlace refuses a table that only one of several hosts has: a batch may come to another one.
 func (d *Destination) checkPlace(table schema.Table, t described) error {
-	if d.cfg.Cluster == "" || len(d.cfg.Hosts) == 1 || t.over != nil || replicated(t.engine) {
+	if len(d.cfg.Hosts) == 1 || !d.servers.several() || t.over != nil || replicated(t.engine) {
 		return nil
 	}
 	return fault.New(fault.Unprocessable, "table_not_replicated", "the table %s (%s) is not replicated, and there are several hosts: each would have rows of its own", table, t.engine)

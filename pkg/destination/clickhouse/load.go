@@ -80,10 +80,10 @@ func (d *Destination) readied(ctx context.Context, table schema.Table, b destina
 	if err != nil {
 		return t, err
 	}
-	if err := d.makeLedger(ctx); err != nil || d.cfg.Cluster == "" {
+	if err := d.checkPlace(table, t); err != nil {
 		return t, err
 	}
-	if err := d.checkPlace(table, t); err != nil {
+	if err := d.makeLedger(ctx); err != nil || d.cfg.Cluster == "" {
 		return t, err
 	}
 	if t.lacks(b.Seen) {

@@ -42,7 +42,7 @@ type servers struct {
 
 // server is what tells one server from another.
 type server struct {
-	identity string
+	identity string // of a server whose rows are its own; empty: others have the same
 	shard    string // of the cluster, by its number; empty: there is none, or it does not know
 }
 
@@ -81,8 +81,9 @@ func (s *servers) meets(p *pool, cfg Config) func(context.Context, int) error {
 // identify asks a host who it is.
 func (p *pool) identify(ctx context.Context, host int, cfg Config) (s server, err error) {
 	if cfg.Cluster == "" {
-		// A database that its servers replicate themselves is the same on all of them.
-		s.identity, err = p.word(ctx, host, "SELECT if((SELECT count() FROM system.databases WHERE name = {name:String} AND engine IN ('Replicated', 'Shared')) > 0, '', "+
+		// A database of the engine Shared has the same rows on all servers. One of the engine Replicated has the same tables only: a plain one
+		// of them is filled on each server for itself.
+		s.identity, err = p.word(ctx, host, "SELECT if((SELECT count() FROM system.databases WHERE name = {name:String} AND engine = 'Shared') > 0, '', "+
 			"concat(toString(serverUUID()), ' ', hostName(), ' ', toString(tcpPort())))", param{"name", escapeParam(cfg.Database)})
 		return s, err
 	}
@@ -110,6 +111,18 @@ func (s *servers) add(address string, found server, cfg Config) error {
 	}
 	s.met[address] = found
 	return nil
+}
+
+// several reports whether hosts that were met may be servers of their own.
+func (s *servers) several() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, met := range s.met {
+		if met.identity == "" {
+			return true
+		}
+	}
+	return false
 }
 
 // word asks one host for one text; the empty one when it has no row.

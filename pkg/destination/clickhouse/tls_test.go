@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
+	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
 
@@ -117,6 +118,48 @@ func TestDifferentServers(t *testing.T) {
 		if codeText(err) != "different_servers" {
 			t.Errorf("%s: got %v, want that they are refused", protocol, err)
 		}
+	}
+}
+
+// TestReplicatedDatabase: its servers tell each other of tables and not of rows. The tables that are made without a cluster are plain
+// ones, so each server would have rows of its own, and a batch that comes again to another one would be there twice.
+func TestReplicatedDatabase(t *testing.T) {
+	c := servertest.ClickHouseReplicas(t)
+	for _, n := range c.Nodes {
+		n.Exec(t, "CREATE DATABASE events ENGINE = Replicated('/clickhouse/databases/events', '{shard}', '{replica}')")
+	}
+	for protocol, cfg := range map[string]Config{native: nativeConfig(c, 0, 1), overHTTP: clusterConfig(c, 0, 1)} {
+		cfg.Cluster = ""
+		d, err := Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		if err == nil {
+			_ = d.Close()
+		}
+		if codeText(err) != "different_servers" {
+			t.Errorf("%s: got %v, want that they are refused", protocol, err)
+		}
+	}
+}
+
+// TestSharedDatabase: it has the same rows on all servers, but other tables and databases have not, and a batch may come again to another
+// server.
+func TestSharedDatabase(t *testing.T) {
+	server := servertest.ClickHouse(t)
+	one := servertest.ClickHouseSeems(t, server, "engine = 'Shared'", "1") // there is none at hand
+	two := servertest.ClickHouseSeems(t, server, "engine = 'Shared'", "1")
+	cfg := configOf(one)
+	cfg.Protocol, cfg.Hosts = overHTTP, Hosts{fmt.Sprintf("127.0.0.1:%d", one.HTTP), fmt.Sprintf("127.0.0.1:%d", two.HTTP)}
+	d, table := openWith(t, cfg), tableOf(t, "events")
+	makeEvents(t, d, table)
+	if did, err := d.Load(t.Context(), table, numbered(0, 1)); fault.CodeOf(err) != "table_not_replicated" {
+		t.Errorf("got %+v, %v, want that a table of one server is refused", did, err)
+	}
+	alone := cfg
+	alone.Hosts = cfg.Hosts[:1]
+	if did, err := openWith(t, alone).Load(t.Context(), table, numbered(0, 1)); err != nil || did.Rows != 1 {
+		t.Errorf("with one host: got %+v, %v, want 1 row", did, err)
+	}
+	if err := d.checkPlace(table, described{engine: "SharedMergeTree"}); err != nil {
+		t.Errorf("got %v, want that a shared table is taken", err)
 	}
 }
 
