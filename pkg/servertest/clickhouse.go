@@ -25,6 +25,7 @@ type ClickHouseServer struct {
 	// Reader only may read and change settings, Strict only may read, Limited may read a little of system.numbers alone, all with the
 	// same password. They are empty when the server is not one of ours.
 	Reader, Strict, Limited string
+	Policy                  string // a storage policy whose disk, of the same name, is not the default one; empty when the server is not one of ours
 	Database                string
 }
 
@@ -43,9 +44,12 @@ const clickHouseUsers = `<clickhouse>
   <quotas><default></default></quotas>
 </clickhouse>`
 
+// clickHouseConfig is the configuration of a server that is started here; the other disk's path is to be filled in.
 const clickHouseConfig = `<clickhouse>
   <logger><level>warning</level><console>1</console></logger>
   <users_config>users.xml</users_config>
+  <storage_configuration><disks><other><path>%s/</path></other></disks>
+    <policies><other><volumes><main><disk>other</disk></main></volumes></other></policies></storage_configuration>
 </clickhouse>`
 
 // ClickHouse gives a ClickHouse: the one that SCRATCH_TEST_CLICKHOUSE names as clickhouse://user:password@host:port?http_port=8123,
@@ -61,12 +65,13 @@ func ClickHouse(t testing.TB) ClickHouseServer {
 	}
 	lib := clickHouseLibrary(t)
 	dir := t.TempDir()
-	for name, text := range map[string]string{"config.xml": clickHouseConfig, "users.xml": clickHouseUsers} {
+	for name, text := range map[string]string{"config.xml": fmt.Sprintf(clickHouseConfig, filepath.Join(dir, "other")), "users.xml": clickHouseUsers} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s := ClickHouseServer{Host: "127.0.0.1", TCP: FreePort(t), HTTP: FreePort(t), User: "app", Password: "secret", Reader: "reader", Strict: "strict", Limited: "limited"}
+	s := ClickHouseServer{Host: "127.0.0.1", TCP: FreePort(t), HTTP: FreePort(t), User: "app", Password: "secret", Reader: "reader", Strict: "strict", Limited: "limited",
+		Policy: "other"}
 	cmd := exec.Command(program(t, "chserve"), lib, filepath.Join(dir, "data"), strconv.Itoa(s.TCP), strconv.Itoa(s.HTTP), "--config-file=config.xml")
 	cmd.Dir = dir
 	start(t, cmd, func(ctx context.Context) error { return s.exec(ctx, "SELECT 1") })

@@ -47,6 +47,29 @@ func TestTablesThatWeMake(t *testing.T) {
 	}
 }
 
+// TestStoragePolicy: all tables that we make are where the policy says.
+func TestStoragePolicy(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		cfg.StoragePolicy = server.Policy
+		d, table := openWith(t, cfg), tableOf(t, "events")
+		makeEvents(t, d, table)
+		if did, err := d.Load(t.Context(), table, numbered(0, 10)); err != nil || did.Rows != 10 {
+			t.Fatalf("got %+v, %v, want 10 rows", did, err)
+		}
+		want := fmt.Sprintf("%s %s, events %[2]s", ledgerTable, server.Policy)
+		if got := server.Exec(t, "SELECT arrayStringConcat(arraySort(groupArray(name || ' ' || storage_policy)), ', ') FROM system.tables WHERE database = currentDatabase()"); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		if got := server.Exec(t, "SELECT arrayStringConcat(arraySort(groupUniqArray(table || ' ' || disk_name)), ', ') FROM system.parts WHERE database = currentDatabase() AND active"); got != want {
+			t.Errorf("the parts: got %s, want %s", got, want)
+		}
+		cfg.StoragePolicy = "nowhere"
+		if err := openWith(t, cfg).CreateTable(t.Context(), tableOf(t, "other")); err == nil || !strings.Contains(err.Error(), "nowhere") {
+			t.Errorf("got %v, want that there is no such policy", err)
+		}
+	})
+}
+
 // TestQueryAsOneWhoMayOnlyRead: nothing can be set for such a user, so what the server sends is not as it is asked for else.
 func TestQueryAsOneWhoMayOnlyRead(t *testing.T) {
 	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
