@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // ddl is what was said ON CLUSTER, which all nodes do in the same order, each as soon as it can.
@@ -55,13 +57,22 @@ func (c *ClickHouseCluster) relay(n *ClickHouseNode) http.Handler {
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
-		if sql := onCluster.ReplaceAllString(string(text), ""); sql != string(text) {
+		if sql := onCluster.ReplaceAllString(string(text), idOf(string(text))); sql != string(text) {
 			c.everywhere(w, r, n, sql)
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(text))
 		proxy.ServeHTTP(w, r)
 	})
+}
+
+// idOf gives the SQL of the id that a server on a cluster gives to a table for all hosts. It matters where it is in the keeper's path.
+func idOf(sql string) string {
+	if !strings.HasPrefix(sql, "CREATE TABLE") || !strings.Contains(sql, "{uuid}") {
+		return ""
+	}
+	id := ulid.Make()
+	return fmt.Sprintf(" UUID '%x-%x-%x-%x-%x'", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
 // everywhere answers as the node that was asked, or as a server whose patience with another one has ended.

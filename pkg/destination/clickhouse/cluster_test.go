@@ -252,6 +252,39 @@ func changeWithout(t *testing.T, c *servertest.ClickHouseCluster) {
 	}
 }
 
+// TestReplicaPathWithAnID: a host that lacks a table gets it with the id that others have it with, where that says what its replicas are.
+func TestReplicaPathWithAnID(t *testing.T) {
+	c := servertest.ClickHouseReplicas(t)
+	opened := func(host int) *Destination {
+		cfg := clusterConfig(c, host)
+		cfg.ReplicaPath, cfg.ReplicaName = "/clickhouse/{uuid}/{shard}", "{replica}"
+		return openWith(t, cfg)
+	}
+	d, table := opened(0), tableOf(t, "events")
+	c.Nodes[1].Kill(t)
+	makeEvents(t, d, table)
+	c.Nodes[1].Start(t) // it cannot make a table that has got columns since
+	if got := c.Nodes[1].Exec(t, "SELECT count() FROM system.tables WHERE database = 'events' AND name = 'events'"); got != "0" {
+		t.Fatalf("got %s tables on the host that was away, want none", got)
+	}
+	for i, host := range []int{0, 1, 0} {
+		if did, err := loadUntilDone(t.Context(), opened(host), table, numbered(i*10, 10)); err != nil || did.Rows != 10 {
+			t.Errorf("host %d: got %+v, %v, want 10 rows", host, did, err)
+		}
+	}
+	for i, n := range c.Nodes {
+		if got := inSync(t, c, i, "events.events", "SELECT count(), sum(n) FROM events.events"); got != "30\t435" {
+			t.Errorf("got %s on node %d, want 30 rows", got, i)
+		}
+		if got := inSync(t, c, i, "events."+ledgerTable, "SELECT uniqExact(batch_id) FROM events."+ledgerTable); got != "3" {
+			t.Errorf("got %s batches on node %d, want 3", got, i)
+		}
+		if got, want := n.Exec(t, "SELECT zookeeper_path FROM system.replicas ORDER BY table"), c.Nodes[0].Exec(t, "SELECT zookeeper_path FROM system.replicas ORDER BY table"); got != want {
+			t.Errorf("node %d has its tables at %s, want %s", i, got, want)
+		}
+	}
+}
+
 // TestReplicatedTablesKeepThePromises: all of the port's, as plain ones do.
 func TestReplicatedTablesKeepThePromises(t *testing.T) {
 	c := servertest.ClickHouseReplicas(t)
