@@ -29,6 +29,8 @@ type Config struct {
 	// ClickHouse is the server that its figures are measured with, as clickhouse://user:password@host:9000?http_port=8123. Without
 	// one they are left out.
 	ClickHouse string
+	// Rows is how many rows of 7 columns are loaded into it and read from it; 0 means a million. Fewer have no bar.
+	Rows int
 }
 
 // figure is one line of the table.

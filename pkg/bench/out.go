@@ -13,7 +13,7 @@ import (
 	"github.com/scratchdata/scratchdata/pkg/rig"
 )
 
-// outRows is how many rows of 7 columns the egress figure reads.
+// outRows is how many rows of 7 columns the egress figures read.
 const outRows = 1_000_000
 
 // wideSQL makes the same rows as wideBody inserts, for the engine alone.
@@ -21,10 +21,10 @@ const wideSQL = `select i::bigint as id, 'user-' || (i % 1000)::varchar as name,
  make_timestamptz((1767225600 + i)::bigint * 1000000) as ts, i % 2 = 1 as ok, 'some longer text ' || (i % 100)::varchar as note,
  (i * 7919)::bigint as big from range(1000000) t(i)`
 
-func wideBody() string {
+func wideBody(rows int) string {
 	var b strings.Builder
 	base := time.Unix(1767225600, 0).UTC()
-	for i := range outRows {
+	for i := range rows {
 		fmt.Fprintf(&b, `{"id":%d,"name":"user-%d","score":%g,"ts":"%s","ok":%t,"note":"some longer text %d","big":%d}`+"\n",
 			i, i%1000, float64(i%10007)/4+0.125, base.Add(time.Duration(i)*time.Second).Format(time.RFC3339), i%2 == 1, i%100, i*7919)
 	}
@@ -45,7 +45,7 @@ func (b *bench) formatsOut(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, text, err := srv.Post(ctx, srv.HTTP, "/api/data/insert/wide?ack=loaded&timeout=5m", strings.NewReader(wideBody()))
+	status, text, err := srv.Post(ctx, srv.HTTP, "/api/data/insert/wide?ack=loaded&timeout=5m", strings.NewReader(wideBody(outRows)))
 	if err != nil || status != http.StatusOK {
 		return nil, errors.Join(fmt.Errorf("insert: status %d: %s", status, text), err)
 	}
