@@ -163,26 +163,68 @@ func TestSharedDatabase(t *testing.T) {
 	}
 }
 
-// TestTablesOfServersThatForget: where a server knows no tokens the ledger alone keeps batches from being there twice.
+// TestTablesOfServersThatForget: where a server lacks what tables remember batches by, that is found and said when it is opened, and the
+// ledger alone keeps batches from being there twice.
 func TestTablesOfServersThatForget(t *testing.T) {
-	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
-		d := openWith(t, cfg)
-		if !d.knows.tokens() || !d.knows.window {
-			t.Fatalf("got %t, %t, want that this server has both", d.knows.tokens(), d.knows.window)
-		}
-		d.knows.window, d.knows.settings["insert_deduplication_token"] = false, false
-		table := tableOf(t, "events")
-		makeEvents(t, d, table)
-		if got := server.Exec(t, "SELECT create_table_query FROM system.tables WHERE name = 'events' AND database = currentDatabase()"); strings.Contains(got, "deduplication") {
-			t.Errorf("got %s, want no setting that the server does not know", got)
-		}
-		mustExec(t, d, "CREATE TABLE "+ledgerTable+" (batch_id String, state LowCardinality(String), rows Int64, rescued Int64, loaded_at DateTime DEFAULT now(), "+
-			"CONSTRAINT full CHECK state != 'loaded') ENGINE = MergeTree ORDER BY batch_id")
-		b := manyRows(10)
-		if did, err := d.Load(t.Context(), table, b); err == nil {
-			t.Fatalf("got %+v, want that the ledger is not written", did)
-		}
-		mustExec(t, d, "ALTER TABLE "+ledgerTable+" DROP CONSTRAINT full")
-		wantLoaded(t, d, table, b, 10)
-	})
+	server := servertest.ClickHouse(t)
+	tokens := []string{"FROM system.settings", "FROM (SELECT * FROM system.settings WHERE name != 'insert_deduplication_token')"}
+	window := []string{"name = 'non_replicated_deduplication_window'", "0"}
+	for _, tt := range []struct {
+		name           string
+		lacks          []string
+		tokens, window bool
+	}{
+		{"nothing", nil, true, true},
+		{"tokens", tokens, false, true},
+		{"windows", window, true, false},
+		{"both", append(tokens, window...), false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := configOf(servertest.ClickHouseSeems(t, server.Fresh(t), tt.lacks...))
+			cfg.Protocol = overHTTP
+			var log strings.Builder
+			opened, err := Open(t.Context(), cfg, slog.New(slog.NewTextHandler(&log, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = opened.Close() }) // it is asked nothing after
+			d := opened.(*Destination)
+			if d.knows.tokens() != tt.tokens || d.knows.window != tt.window {
+				t.Errorf("got tokens %t and windows %t, want %t and %t", d.knows.tokens(), d.knows.window, tt.tokens, tt.window)
+			}
+			warning := fmt.Sprintf("insert_deduplication_token=%t non_replicated_deduplication_window=%t", tt.tokens, tt.window)
+			if warned := strings.Contains(log.String(), warning); warned != (tt.lacks != nil) {
+				t.Errorf("got the log %s, want a warning only of what is lacking: %s", &log, warning)
+			}
+			loadsAsItKnows(t, server, d)
+			cfg = configOf(server.Fresh(t))
+			other := openWith(t, cfg)
+			other.knows = d.knows
+			loadsAsItKnows(t, server, other)
+		})
+	}
+}
+
+// loadsAsItKnows: a batch whose end was not noted is there once when it comes again, by the token or by the note of its beginning.
+func loadsAsItKnows(t *testing.T, server servertest.ClickHouseServer, d *Destination) {
+	t.Helper()
+	server.Database = d.cfg.Database
+	table := tableOf(t, "events")
+	makeEvents(t, d, table)
+	if got := server.Exec(t, "SELECT create_table_query FROM system.tables WHERE name = 'events' AND database = currentDatabase()"); strings.Contains(got, "deduplication") != d.knows.window {
+		t.Errorf("got %s, want a window there only if the server knows windows", got)
+	}
+	mustExec(t, d, "CREATE TABLE "+ledgerTable+" (batch_id String, state LowCardinality(String), rows Int64, rescued Int64, loaded_at DateTime DEFAULT now(), "+
+		"CONSTRAINT full CHECK state != 'loaded') ENGINE = MergeTree ORDER BY batch_id")
+	b := manyRows(10)
+	if did, err := d.Load(t.Context(), table, b); err == nil {
+		t.Fatalf("got %+v, want that the ledger is not written", did)
+	}
+	noted := "1"
+	if d.knows.tokens() && d.knows.window {
+		noted = "0"
+	}
+	wantAnswer(t, d, "SELECT countIf(state = 'begun') FROM "+ledgerTable, noted)
+	mustExec(t, d, "ALTER TABLE "+ledgerTable+" DROP CONSTRAINT full")
+	wantLoaded(t, d, table, b, 10)
 }
