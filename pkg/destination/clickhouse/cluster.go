@@ -160,18 +160,25 @@ func (d *Destination) adopt(ctx context.Context, database, table string) (bool, 
 	if err != nil || len(rows) == 0 {
 		return false, err
 	}
-	uuid := ""
-	if strings.Trim(rows[0][0], "0-") != "" && d.uuidInPath() { // which is a part of the path in the keeper
-		uuid = " UUID " + literal(rows[0][0])
-	}
-	err = d.admin.do(ctx, request{sql: "CREATE TABLE IF NOT EXISTS " + quote(database) + "." + quote(table) + uuid + " " + rows[0][1]})
+	err = d.admin.do(ctx, request{sql: "CREATE TABLE IF NOT EXISTS " + quote(database) + "." + quote(table) + " " + withID(rows[0][1], rows[0][0])})
 	if err == nil {
 		d.log.WarnContext(ctx, "a host of the cluster had not got a table: it is made now as another host has it", "database", database, "table", table)
 	}
 	return err == nil, err
 }
 
-func (d *Destination) uuidInPath() bool { return strings.Contains(d.cfg.ReplicaPath, "{uuid}") }
+// replicaPath finds where in the keeper a table's replicas are, in the SQL that makes it.
+var replicaPath = regexp.MustCompile(`\) ENGINE = Replicated\w*MergeTree\('(?:[^'\\]|\\.)*'`)
+
+// withID puts the id of a table on another host into its path in the keeper, where {uuid} would be that of the table that is made here. To
+// make it with the same id does not do: servers before 2024 take {uuid} with ON CLUSTER alone.
+func withID(sql, id string) string {
+	at := replicaPath.FindStringIndex(sql)
+	if at == nil {
+		return sql
+	}
+	return sql[:at[0]] + strings.ReplaceAll(sql[at[0]:at[1]], "{uuid}", id) + sql[at[1]:]
+}
 
 // replicated reports whether an engine's rows are the same on all replicas.
 func replicated(engine string) bool {

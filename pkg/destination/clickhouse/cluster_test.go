@@ -252,7 +252,7 @@ func changeWithout(t *testing.T, c *servertest.ClickHouseCluster) {
 	}
 }
 
-// TestReplicaPathWithAnID: a host that lacks a table gets it with the id that others have it with, where that says what its replicas are.
+// TestReplicaPathWithAnID: a host that lacks a table becomes a replica of the others, also where the table's id is in its path.
 func TestReplicaPathWithAnID(t *testing.T) {
 	c := servertest.ClickHouseReplicas(t)
 	opened := func(host int) *Destination {
@@ -272,15 +272,37 @@ func TestReplicaPathWithAnID(t *testing.T) {
 			t.Errorf("host %d: got %+v, %v, want 10 rows", host, did, err)
 		}
 	}
+	byHand := tableOf(t, "hand")
+	c.Nodes[0].Exec(t, "CREATE TABLE events.hand UUID '6c1c8a53-3ff8-4a7c-9b15-0d4c1f7a9e01' (__row_id String, n Int64, s String) ENGINE = ReplicatedMergeTree('/hand/{uuid}', '{replica}') ORDER BY n")
+	if did, err := loadUntilDone(t.Context(), openWith(t, clusterConfig(c, 1)), byHand, numbered(0, 10)); err != nil || did.Rows != 10 {
+		t.Errorf("a table made by hand: got %+v, %v, want 10 rows", did, err)
+	}
+	if got := inSync(t, c, 0, "events.hand", "SELECT count(), sum(n) FROM events.hand"); got != "10\t45" {
+		t.Errorf("a table made by hand: got %s on the other node, want 10 rows", got)
+	}
 	for i, n := range c.Nodes {
 		if got := inSync(t, c, i, "events.events", "SELECT count(), sum(n) FROM events.events"); got != "30\t435" {
 			t.Errorf("got %s on node %d, want 30 rows", got, i)
 		}
-		if got := inSync(t, c, i, "events."+ledgerTable, "SELECT uniqExact(batch_id) FROM events."+ledgerTable); got != "3" {
-			t.Errorf("got %s batches on node %d, want 3", got, i)
+		if got := inSync(t, c, i, "events."+ledgerTable, "SELECT uniqExact(batch_id) FROM events."+ledgerTable); got != "4" {
+			t.Errorf("got %s batches on node %d, want 4", got, i)
 		}
 		if got, want := n.Exec(t, "SELECT zookeeper_path FROM system.replicas ORDER BY table"), c.Nodes[0].Exec(t, "SELECT zookeeper_path FROM system.replicas ORDER BY table"); got != want {
 			t.Errorf("node %d has its tables at %s, want %s", i, got, want)
+		}
+	}
+}
+
+func TestWithID(t *testing.T) {
+	for sql, want := range map[string]string{
+		"(`n` Int64) ENGINE = ReplicatedMergeTree('/t/{uuid}/{shard}', '{replica}') ORDER BY n":                 "(`n` Int64) ENGINE = ReplicatedMergeTree('/t/ID/{shard}', '{replica}') ORDER BY n",
+		"(`n` Int64) ENGINE = ReplicatedReplacingMergeTree('/t\\'/{uuid}', '{replica}', n)":                     "(`n` Int64) ENGINE = ReplicatedReplacingMergeTree('/t\\'/ID', '{replica}', n)",
+		"(`s` String DEFAULT '{uuid}') ENGINE = ReplicatedMergeTree('/t/{uuid}', '{replica}') COMMENT '{uuid}'": "(`s` String DEFAULT '{uuid}') ENGINE = ReplicatedMergeTree('/t/ID', '{replica}') COMMENT '{uuid}'",
+		"(`n` Int64) ENGINE = ReplicatedMergeTree('/t/{shard}', '{replica}')":                                   "(`n` Int64) ENGINE = ReplicatedMergeTree('/t/{shard}', '{replica}')",
+		"(`n` Int64) ENGINE = Distributed('it', 'd', 't', cityHash64('{uuid}'))":                                "(`n` Int64) ENGINE = Distributed('it', 'd', 't', cityHash64('{uuid}'))",
+	} {
+		if got := withID(sql, "ID"); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 }
