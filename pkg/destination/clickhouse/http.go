@@ -35,6 +35,10 @@ func (l *httpLink) do(ctx context.Context, r request) (err error) {
 			}
 		}()
 	}
+	if r.output == nil { // a server that says early how far it is begins with 200 OK, whatever comes of the statement
+		r.settings = append(r.settings[:len(r.settings):len(r.settings)], setting{"send_progress_in_http_headers", "0"}, setting{"wait_end_of_query", "1"})
+		r.output = forget
+	}
 	reply, err := l.post(ctx, r, rows)
 	if err != nil {
 		return ended(ctx, err)
@@ -48,6 +52,9 @@ func (l *httpLink) do(ctx context.Context, r request) (err error) {
 	}
 	return ended(ctx, err)
 }
+
+// forget takes an answer that nobody needs. It is read still, as an error may be in it.
+func forget(*answer) error { return nil }
 
 // version asks for the server's version, as servers of all times understand it.
 func (l *httpLink) version(ctx context.Context) (version string, err error) {
@@ -146,25 +153,25 @@ func exceptionText(text string, code int) string {
 
 // readAnswer reads blocks up to the end of body.
 func readAnswer(body io.Reader, output func(*answer) error) error {
-	if output == nil {
-		_, err := io.Copy(io.Discard, body)
-		return err
-	}
-	tail := &tailReader{r: compress.NewReader(body)}
+	plain := &tailReader{r: body}
+	tail := &tailReader{r: compress.NewReader(plain)}
 	in := proto.NewReader(tail)
 	a := &answer{}
 	for {
 		err := a.read(in, 0)
-		switch {
-		case err == nil:
-			if err := output(a); err != nil {
+		if err == nil {
+			if err = output(a); err != nil {
 				return err
 			}
-		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && a.atStart:
-			return nil
-		default:
-			return tail.exception(err)
+			continue
 		}
+		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && a.atStart {
+			return nil
+		}
+		if err = tail.exception(err); len(tail.tail) == 0 {
+			err = plain.exception(err) // there is no frame, as of a server that says it in plain words
+		}
+		return err
 	}
 }
 

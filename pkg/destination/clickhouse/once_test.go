@@ -1,16 +1,23 @@
 package clickhouse
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+
+	"github.com/ClickHouse/ch-go/compress"
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
+	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
@@ -280,6 +287,53 @@ type broken struct{ err error }
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
 func newIDs() *rowid.Source { return rowid.NewSource() }
+
+// TestErrorAfterOKIsNotLoaded: over HTTP a server that has begun to answer says in the body that an INSERT has failed.
+func TestErrorAfterOKIsNotLoaded(t *testing.T) {
+	server := servertest.ClickHouse(t)
+	const text = "Code: 469. DB::Exception: Constraint `few` for table d.events is violated. (VIOLATED_CONSTRAINT) (version 22.8.1.2097)"
+	framed := compress.NewWriter(compress.LevelZero, compress.LZ4)
+	if err := framed.Compress([]byte(text + "\n")); err != nil {
+		t.Fatal(err)
+	}
+	for name, says := range map[string]string{"in words": text + "\n", "in a frame": string(framed.Data)} {
+		t.Run(name, func(t *testing.T) {
+			var asked atomic.Value
+			pass := servertest.NewHTTPProxy(t, fmt.Sprintf("http://%s:%d", server.Host, server.HTTP))
+			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				if err == nil && bytes.Contains(body, []byte("of needle")) {
+					asked.Store(r.URL.Query().Get("send_progress_in_http_headers") + r.URL.Query().Get("wait_end_of_query"))
+					_, _ = io.WriteString(w, says) // after 200 OK
+					return
+				}
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				pass.ServeHTTP(w, r)
+			}))
+			defer front.Close()
+			cfg := configOf(server.Fresh(t))
+			cfg.Protocol, cfg.Hosts = overHTTP, Hosts{front.Listener.Addr().String()}
+			d, table := openWith(t, cfg), tableOf(t, "events")
+			if err := d.CreateTable(t.Context(), table); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.AddColumns(t.Context(), table, []schema.Column{{Name: "s", Kind: schema.Text}}); err != nil {
+				t.Fatal(err)
+			}
+			b := destinationtest.Batch(rowid.NewSource(), `{"s":"a row of needle"}`)
+			for range 2 { // the second one would be told by the ledger that it is there
+				did, err := d.Load(t.Context(), table, b)
+				if !errors.Is(err, fault.Unprocessable) || !strings.Contains(fault.TextOf(err), "few") {
+					t.Errorf("got %+v, %v, want fault.Unprocessable with the server's words", did, err)
+				}
+			}
+			wantAnswer(t, d, "SELECT count() FROM "+ledgerTable+" WHERE state = 'loaded'", "0")
+			if got := asked.Load(); got != "01" {
+				t.Errorf("got %v, want that the server is told to say nothing before it has done all", got)
+			}
+		})
+	}
+}
 
 // TestTornRowsAreNotLoaded: what was sent before the rows turned out to be torn does not stay.
 func TestTornRowsAreNotLoaded(t *testing.T) {

@@ -151,7 +151,7 @@ func (p *pool) check(ctx context.Context, host int) error {
 		return err
 	}
 	defer free()
-	if err := p.at(ctx, host, request{sql: "SELECT 1"}); lostConnection(err) {
+	if err := p.at(ctx, host, request{sql: "SELECT 1", output: forget}); lostConnection(err) {
 		return err
 	}
 	return ctx.Err()
