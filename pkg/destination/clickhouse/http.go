@@ -39,18 +39,25 @@ func (l *httpLink) do(ctx context.Context, r request) (err error) {
 		r.settings = append(r.settings[:len(r.settings):len(r.settings)], setting{"send_progress_in_http_headers", "0"}, setting{"wait_end_of_query", "1"})
 		r.output = forget
 	}
+	err = l.ask(ctx, r, rows)
+	var lost *lostError
+	if err != nil && r.id != "" && codeOf(err) == 0 && (ctx.Err() != nil || !errors.As(err, &lost)) {
+		l.kill(ctx, r.id) // who may only read cannot tell the server beforehand to end with the connection
+	}
+	return ended(ctx, err)
+}
+
+// ask sends the statement and reads the answer.
+func (l *httpLink) ask(ctx context.Context, r request, rows *rowsBody) error {
 	reply, err := l.post(ctx, r, rows)
 	if err != nil {
-		return ended(ctx, err)
+		return err
 	}
 	defer func() { _ = reply.Body.Close() }() // all that matters of it was read
 	if reply.StatusCode != http.StatusOK || reply.Header.Get("X-ClickHouse-Exception-Code") != "" {
-		return ended(ctx, httpError(reply))
+		return httpError(reply)
 	}
-	if err = readAnswer(reply.Body, r.output); err != nil && r.id != "" && codeOf(err) == 0 {
-		l.kill(ctx, r.id)
-	}
-	return ended(ctx, err)
+	return readAnswer(reply.Body, r.output)
 }
 
 // forget takes an answer that nobody needs. It is read still, as an error may be in it.
