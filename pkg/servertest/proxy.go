@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -20,6 +21,8 @@ type Proxy struct {
 	mu      sync.Mutex
 	pairs   map[*pair]bool // guarded by mu; the connections that are open
 	rules   []*rule        // guarded by mu; those that have not been met yet
+	made    int            // guarded by mu; connections so far
+	counts  []*count       // guarded by mu
 	held    chan struct{}  // guarded by mu; while it is not nil nothing is passed on, until it is closed
 	refuses bool           // guarded by mu; new connections are closed at once
 	pace    pace           // guarded by mu; how slowly all is passed on
@@ -40,6 +43,12 @@ type rule struct {
 	after bool // the server hears it, and only its answer is lost
 	reset bool // both ends are told that the connection was reset
 	met   chan struct{}
+}
+
+// count is how many pieces of what clients say have match in them.
+type count struct {
+	match []byte
+	n     atomic.Int64
 }
 
 // pace is how slowly each way of a connection passes on what is said.
@@ -144,6 +153,22 @@ func (p *Proxy) CutAfter(match string) <-chan struct{} {
 	return p.await(rule{match: []byte(match), after: true})
 }
 
+// Count counts from now on the pieces of what clients say that have match in them.
+func (p *Proxy) Count(match string) (n func() int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := &count{match: []byte(match)}
+	p.counts = append(p.counts, c)
+	return c.n.Load
+}
+
+// Made is how many connections clients have made so far.
+func (p *Proxy) Made() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.made
+}
+
 func (p *Proxy) await(r rule) <-chan struct{} {
 	r.met = make(chan struct{})
 	p.mu.Lock()
@@ -171,6 +196,7 @@ func (p *Proxy) connect(client net.Conn) {
 	c := &pair{proxy: p, client: client, server: server}
 	p.mu.Lock()
 	p.pairs[c] = true
+	p.made++
 	if p.refuses {
 		c.cut()
 	}
@@ -231,6 +257,11 @@ func (c *pair) heard(said []byte) error {
 	}
 	p := c.proxy
 	p.mu.Lock()
+	for _, of := range p.counts {
+		if bytes.Contains(said, of.match) {
+			of.n.Add(1)
+		}
+	}
 	i := slices.IndexFunc(p.rules, func(r *rule) bool { return bytes.Contains(said, r.match) })
 	if i < 0 {
 		p.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 // Config is a ClickHouse destination's settings.
 type Config struct {
 	Hosts           Hosts         `yaml:"hosts"`                  // names or addresses, each with its own port if it says host:port; the key host means the same
-	Choose          string        `yaml:"choose"`                 // which host a connection is made to: first, round_robin or healthy
+	Choose          string        `yaml:"choose"`                 // which host a statement goes to: first, round_robin or healthy
 	QueryHosts      Hosts         `yaml:"query_hosts"`            // who is asked queries; empty: hosts
 	QueryChoose     string        `yaml:"query_choose"`           // which of them; empty: as choose says
 	Username        string        `yaml:"username"`               // who makes tables and loads

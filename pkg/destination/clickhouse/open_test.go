@@ -131,6 +131,47 @@ func TestOneHostIsEnough(t *testing.T) {
 	})
 }
 
+// TestWhereStatementsGo: each statement goes to the host that is chosen for it, whichever there are idle connections to.
+func TestWhereStatementsGo(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		target := fmt.Sprintf("%s:%d", server.Host, map[string]int{native: server.TCP, overHTTP: server.HTTP}[cfg.Protocol])
+		for _, choose := range []string{first, roundRobin, healthy} {
+			t.Run(choose, func(t *testing.T) {
+				one, two := servertest.NewProxy(t, target), servertest.NewProxy(t, target)
+				c := cfg
+				c.Hosts, c.Choose = Hosts{one.Addr(), two.Addr()}, choose
+				d := openWith(t, c)
+				counts := [2]func() int64{one.Count("of needle"), two.Count("of needle")}
+				ask := func(n int) (at [2]int64) {
+					t.Helper()
+					before := [2]int64{counts[0](), counts[1]()}
+					for range n {
+						if _, err := d.asker.rows(t.Context(), "SELECT 'a text of needle'"); err != nil {
+							t.Fatal(err)
+						}
+					}
+					return [2]int64{counts[0]() - before[0], counts[1]() - before[1]}
+				}
+				want := map[string][2]int64{first: {8, 0}, roundRobin: {4, 4}, healthy: {4, 4}}[choose]
+				if got := ask(8); got != want {
+					t.Errorf("both work: got %v, want %v", got, want)
+				}
+				d.asker.hosts.cannotWork(0)
+				rests := map[string][2]int64{first: {0, 8}, roundRobin: {4, 4}, healthy: {0, 8}}[choose]
+				if got := ask(8); got != rests {
+					t.Errorf("the first one rests: got %v, want %v", got, rests)
+				}
+				d.asker.hosts.mu.Lock()
+				d.asker.hosts.sick[0] = time.Now()
+				d.asker.hosts.mu.Unlock()
+				if got := ask(8); got != want {
+					t.Errorf("it works again: got %v, want %v", got, want)
+				}
+			})
+		}
+	})
+}
+
 // TestSilentNetwork: calls end when their context ends, also where nothing is heard any more.
 func TestSilentNetwork(t *testing.T) {
 	server := servertest.ClickHouse(t)
@@ -197,7 +238,7 @@ func TestConnectionsAreCounted(t *testing.T) {
 	}
 	d.asker.cfg.ConnMaxLifetime = 1
 	d.asker.idle[0].made = time.Now().Add(-2 * time.Second)
-	if l := d.asker.take(-1); l != nil {
+	if l := d.asker.take(0); l != nil {
 		t.Error("a connection is used that is too old")
 	}
 }

@@ -57,9 +57,7 @@ func (p *pool) close() {
 	p.idle, p.closed = nil, true
 	p.mu.Unlock()
 	p.hosts.close()
-	for _, l := range idle {
-		l.close()
-	}
+	closeAll(idle)
 	if p.http != nil {
 		p.http.CloseIdleConnections()
 	}
@@ -74,21 +72,10 @@ func (p *pool) do(ctx context.Context, r request) error {
 	defer free()
 	r.settings = append(p.settings[:len(p.settings):len(p.settings)], r.settings...)
 	r, begun := watch(r)
-	pinnedTo := pinOf(ctx)
-	for l := p.take(pinnedTo); l != nil; l = p.take(pinnedTo) {
-		err := p.use(ctx, l, r)
-		if lostConnection(err) && !*begun && ctx.Err() == nil {
-			continue // an old one that has ended says nothing about its host
-		}
-		if err = p.note(ctx, l.host, err); *begun || !cannotWork(err) {
-			return err
-		}
-		break
-	}
-	return p.tryHosts(ctx, r, pinnedTo, begun)
+	return p.tryHosts(ctx, r, pinOf(ctx), begun)
 }
 
-// tryHosts runs r on new connections.
+// tryHosts runs r on the host that it is pinned to, or on the first one in their order that can do it.
 func (p *pool) tryHosts(ctx context.Context, r request, pinnedTo int, begun *bool) error {
 	tries := []int{pinnedTo}
 	if pinnedTo < 0 {
@@ -100,7 +87,7 @@ func (p *pool) tryHosts(ctx context.Context, r request, pinnedTo int, begun *boo
 	errs := make(map[int]error, len(tries))
 	var ill error // the first one that was reached and cannot work
 	for _, host := range tries {
-		err := p.at(ctx, host, r)
+		err := p.at(ctx, host, r, begun)
 		if ctx.Err() != nil {
 			return ended(ctx, err)
 		}
@@ -151,7 +138,8 @@ func (p *pool) check(ctx context.Context, host int) error {
 		return err
 	}
 	defer free()
-	if err := p.at(ctx, host, request{sql: "SELECT 1", output: forget}); lostConnection(err) {
+	r, begun := watch(request{sql: "SELECT 1", output: forget})
+	if err := p.at(ctx, host, r, begun); lostConnection(err) {
 		return err
 	}
 	return ctx.Err()
@@ -175,8 +163,13 @@ func watch(r request) (request, *bool) {
 	return r, begun
 }
 
-// at runs r on a new connection to one host, which is looked at first when it is met for the first time.
-func (p *pool) at(ctx context.Context, host int, r request) error {
+// at runs r on one host: on a connection that is there, or else on a new one. The host is looked at when it is met for the first time.
+func (p *pool) at(ctx context.Context, host int, r request, begun *bool) error {
+	for l := p.take(host); l != nil; l = p.take(host) {
+		if err := p.use(ctx, l, r); *begun || ctx.Err() != nil || !lostConnection(err) {
+			return err
+		} // an old one that has ended says nothing about its host
+	}
 	if p.meet != nil {
 		if err := p.meet(ctx, host); err != nil {
 			return err
@@ -191,6 +184,7 @@ func (p *pool) on(ctx context.Context, host int, r request) error {
 	if p.http != nil {
 		return p.link(host).do(ctx, r)
 	}
+	p.makeRoom()
 	dctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	conn, err := p.dial(dctx, address)
@@ -234,7 +228,7 @@ func (p *pool) use(ctx context.Context, l *pooled, r request) error {
 	return err
 }
 
-// take gives a connection that is good as far as one can see, to any host or to one; nil when there is none.
+// take gives a connection to a host that is good as far as one can see; nil when there is none.
 func (p *pool) take(host int) *pooled {
 	for {
 		l := p.last(host)
@@ -245,12 +239,12 @@ func (p *pool) take(host int) *pooled {
 	}
 }
 
-// last takes the connection out of the idle ones that was used last.
+// last takes the connection to a host out of the idle ones that was used last.
 func (p *pool) last(host int) *pooled {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if l := p.idle[i]; host < 0 || l.host == host {
+		if l := p.idle[i]; l.host == host {
 			p.idle = slices.Delete(p.idle, i, i+1)
 			return l
 		}
@@ -258,16 +252,38 @@ func (p *pool) last(host int) *pooled {
 	return nil
 }
 
+// put keeps l. When that is one too many the one goes that was not used for longest, so that no host is left without any.
 func (p *pool) put(l *pooled) {
 	l.used = time.Now()
 	_ = l.conn.SetDeadline(time.Time{}) // a context may have ended just now
 	p.mu.Lock()
-	keep := !p.closed && len(p.idle) < p.cfg.MaxIdleConns && !p.tooOld(l)
-	if keep {
+	over := []*pooled{l}
+	if !p.closed && p.cfg.MaxIdleConns > 0 && !p.tooOld(l) {
 		p.idle = append(p.idle, l)
+		over = p.shed(len(p.idle) - p.cfg.MaxIdleConns)
 	}
 	p.mu.Unlock()
-	if !keep {
+	closeAll(over)
+}
+
+// makeRoom closes idle connections when with another one there would be more than there may be. They are to other hosts.
+func (p *pool) makeRoom() {
+	p.mu.Lock()
+	over := p.shed(min(len(p.slots)+len(p.idle)-p.cfg.MaxOpenConns, len(p.idle)))
+	p.mu.Unlock()
+	closeAll(over)
+}
+
+// shed takes n of the idle connections out that were not used for longest. The caller holds mu, and closes them without it.
+func (p *pool) shed(n int) []*pooled {
+	n = max(n, 0)
+	over := slices.Clone(p.idle[:n])
+	p.idle = slices.Delete(p.idle, 0, n)
+	return over
+}
+
+func closeAll(list []*pooled) {
+	for _, l := range list {
 		l.close()
 	}
 }
