@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -216,31 +217,99 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreCounted: as many queries at once as may be have no more connections than that, and the idle ones stay few.
+// TestConnectionsAreCounted: a thousand queries, as many at once as there may be and more, have no more connections than that in all.
 func TestConnectionsAreCounted(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		target := fmt.Sprintf("%s:%d", server.Host, map[string]int{native: server.TCP, overHTTP: server.HTTP}[cfg.Protocol])
+		proxy := servertest.NewProxy(t, target)
+		cfg.QueryHosts, cfg.MaxOpenConns, cfg.MaxIdleConns = Hosts{proxy.Addr()}, 4, 4
+		d := openWith(t, cfg)
+		queries := make(chan int)
+		var askers sync.WaitGroup
+		for range 16 {
+			askers.Go(func() {
+				for n := range queries {
+					var got destinationtest.Rows
+					if err := d.Query(t.Context(), fmt.Sprintf("SELECT %d", n), nil, &got); err != nil || len(got.Rows) != 1 || got.Rows[0] != fmt.Sprint(n) {
+						t.Errorf("got %q, %v, want %d", got.Rows, err, n)
+					}
+				}
+			})
+		}
+		for n := range 1000 {
+			queries <- n
+		}
+		close(queries)
+		askers.Wait()
+		if made := proxy.Made(); made > 4 {
+			t.Errorf("%d connections were made, want at most 4", made)
+		}
+	})
+}
+
+// TestConnectionsToOtherHostsMakeRoom: those that are idle are not counted beside those that may be.
+func TestConnectionsToOtherHostsMakeRoom(t *testing.T) {
 	server := servertest.ClickHouse(t)
+	target := fmt.Sprintf("%s:%d", server.Host, server.TCP)
 	cfg := configOf(server)
-	cfg.MaxOpenConns, cfg.MaxIdleConns = 2, 1
+	cfg.Hosts, cfg.Choose = Hosts{servertest.NewProxy(t, target).Addr(), servertest.NewProxy(t, target).Addr()}, first
+	cfg.MaxOpenConns, cfg.MaxIdleConns = 2, 2
 	d := openWith(t, cfg)
-	done := make(chan error)
-	for range 8 {
-		go func() {
-			done <- d.Query(t.Context(), "SELECT sum(number) FROM numbers(1000000)", nil, &destinationtest.Rows{})
-		}()
-	}
-	for range 8 {
-		if err := <-done; err != nil {
+	p := d.asker
+	ask := func(inside func()) {
+		t.Helper()
+		if err := p.each(t.Context(), "SELECT 'x'", func([]string) error { inside(); return nil }); err != nil {
 			t.Error(err)
 		}
 	}
-	if got := len(d.asker.idle); got > 1 {
-		t.Errorf("%d connections are idle, want at most 1", got)
+	counted := func() int {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.idle)
 	}
-	d.asker.cfg.ConnMaxLifetime = 1
-	d.asker.idle[0].made = time.Now().Add(-2 * time.Second)
-	if l := d.asker.take(0); l != nil {
-		t.Error("a connection is used that is too old")
+	ask(func() { ask(func() {}) }) // two at once
+	if got := counted(); got != 2 {
+		t.Fatalf("%d connections are idle, want 2", got)
 	}
+	p.hosts.cannotWork(0)
+	ask(func() {
+		if got := counted(); got != 1 {
+			t.Errorf("%d connections are idle beside the one in use, want 1", got)
+		}
+	})
+}
+
+// TestOldConnections: one that is older than it may be is not used again, and few are kept when they are not in use.
+func TestOldConnections(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		target := fmt.Sprintf("%s:%d", server.Host, map[string]int{native: server.TCP, overHTTP: server.HTTP}[cfg.Protocol])
+		proxy := servertest.NewProxy(t, target)
+		cfg.QueryHosts, cfg.ConnMaxLifetime, cfg.MaxIdleConns = Hosts{proxy.Addr()}, 2, 1
+		begun := time.Now()
+		d := openWith(t, cfg)
+		made := proxy.Made()
+		for proxy.Made() == made {
+			wantAnswer(t, d, "SELECT sum(number) FROM numbers(10000000)", "49999995000000") // the server itself ends one after 9,999 answers
+			if time.Since(begun) > 20*time.Second {
+				t.Fatal("a connection is used for 20 s that may be 2 s old")
+			}
+		}
+		if took := time.Since(begun); took < 2*time.Second {
+			t.Errorf("a new connection is made after %v, want the old one to be used for 2 s", took)
+		}
+		var asked sync.WaitGroup
+		for range 8 {
+			asked.Go(func() {
+				if err := d.Query(t.Context(), "SELECT sum(number) FROM numbers(1000000)", nil, &destinationtest.Rows{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		asked.Wait()
+		if d.asker.http == nil && len(d.asker.idle) != 1 {
+			t.Errorf("%d connections are idle, want 1", len(d.asker.idle))
+		}
+	})
 }
 
 // TestClusterSQL: the server's parser takes what is said to a cluster.

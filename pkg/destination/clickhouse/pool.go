@@ -44,8 +44,9 @@ func newPool(cfg Config, secure *tls.Config, hosts *hosts, user, password, datab
 	hosts.check = p.check
 	if cfg.Protocol == overHTTP {
 		dialer := net.Dialer{Timeout: dialTimeout}
-		p.http = &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: p.tls, TLSHandshakeTimeout: dialTimeout,
-			MaxIdleConnsPerHost: cfg.MaxIdleConns, IdleConnTimeout: 30 * time.Second, ExpectContinueTimeout: dialTimeout, DisableCompression: true, DisableKeepAlives: cfg.MaxIdleConns == 0}}
+		p.http = &http.Client{Transport: &aging{life: p.life(), since: time.Now(), now: &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: p.tls,
+			TLSHandshakeTimeout: dialTimeout, MaxIdleConns: cfg.MaxIdleConns, MaxIdleConnsPerHost: cfg.MaxIdleConns,
+			IdleConnTimeout: 30 * time.Second, ExpectContinueTimeout: dialTimeout, DisableCompression: true, DisableKeepAlives: cfg.MaxIdleConns == 0}}}
 	}
 	return p
 }
@@ -288,10 +289,10 @@ func closeAll(list []*pooled) {
 	}
 }
 
-func (p *pool) tooOld(l *pooled) bool {
-	most := time.Duration(p.cfg.ConnMaxLifetime) * time.Second
-	return most > 0 && time.Since(l.made) > most
-}
+// life is how old a connection may be; 0: as old as it gets.
+func (p *pool) life() time.Duration { return time.Duration(p.cfg.ConnMaxLifetime) * time.Second }
+
+func (p *pool) tooOld(l *pooled) bool { return p.life() > 0 && time.Since(l.made) > p.life() }
 
 // quiet reports whether the server has nothing to say, as it must be between two statements: one that is gone has an end.
 func (l *nativeLink) quiet() bool {

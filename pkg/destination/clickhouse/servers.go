@@ -145,7 +145,11 @@ func (p *pool) meetAll(ctx context.Context) error {
 	var g errgroup.Group
 	for host := range p.hosts.addresses {
 		g.Go(func() error {
-			err := p.meet(ctx, host)
+			free, err := p.slot(ctx)
+			if err == nil {
+				err = p.meet(ctx, host)
+				free()
+			}
 			if lostConnection(err) || ctx.Err() != nil {
 				p.hosts.reached(host, false)
 				return nil
