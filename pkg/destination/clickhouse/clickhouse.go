@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scratchdata/scratchdata/pkg/calls"
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 )
@@ -32,7 +33,9 @@ type Destination struct {
 	asks    []setting // of each query
 	knows   knowledge // what the server can be told
 	ledger  ledgerState
-	loads   keyedLock // by batch id
+	loads   keyedLock    // by batch id
+	replays keyedLock    // by nothing: one at a time
+	beside  *calls.Group // what a replay does when nobody waits for it any more
 
 	pieceBytes int // of a batch's rows in one INSERT
 
@@ -56,7 +59,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (destination.Destin
 	if err != nil {
 		return nil, err
 	}
-	d := &Destination{cfg: cfg, log: log, loads: keyedLock{held: map[string]chan struct{}{}}, pieceBytes: pieceBytes}
+	d := &Destination{cfg: cfg, log: log, loads: keyedLock{held: map[string]chan struct{}{}}, replays: keyedLock{held: map[string]chan struct{}{}}, beside: calls.New(),
+		pieceBytes: pieceBytes}
 	d.admin = newPool(cfg, secure, newHosts(cfg.addresses(cfg.Hosts), cfg.Choose), cfg.Username, cfg.Password.Reveal(), "")
 	d.admin.settings = []setting{{"max_query_size", longStatement}}
 	d.admin.meet = d.servers.meets(d.admin, cfg)
@@ -170,6 +174,8 @@ func (d *Destination) Close() error {
 	d.closed = true
 	d.mu.Unlock()
 	d.calls.Wait()
+	d.beside.Close()
+	d.beside.Wait()
 	d.admin.close()
 	d.asker.close()
 	return nil

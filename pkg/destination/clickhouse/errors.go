@@ -34,6 +34,8 @@ func newServerError(code int, text string) *serverError {
 
 // The server's codes that code decides by: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 const (
+	codeArguments       = 42 // how many there are
+	codeUnknownFunction = 46
 	codeLogical         = 49
 	codeUnknownTable    = 60
 	codeSyntax          = 62

@@ -2,8 +2,10 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -14,13 +16,14 @@ import (
 
 // Restore puts rescued values into the columns that hold them by now. Each row's object of rescued values is read again as
 // if it were a row, by the same rules; what comes of it goes into the table by a mutation, which the server finishes once it has
-// begun it. A table that only one host has gets one for all rows (see staged), another one several (see inline).
+// begun it, also when nobody waits for it any more. A table that only one host has gets one for all rows (see staged), another one
+// several (see inline). A mutation changes rows that are as they were when they were read, and no others.
 func (d *Destination) Restore(ctx context.Context, table schema.Table, was map[string]schema.Kind) (did destination.Restored, err error) {
 	if err := checkTable(table); err != nil {
 		return did, err
 	}
 	err = d.call(func() error {
-		did, err = d.restore(pinned(ctx), table, was)
+		did, err = d.replay(pinned(ctx), table, maps.Clone(was))
 		return err
 	})
 	if err != nil {
@@ -29,33 +32,62 @@ func (d *Destination) Restore(ctx context.Context, table schema.Table, was map[s
 	return did, nil
 }
 
+// replay restores when no other replay of this destination goes on: each has two connections at the same time, and several could
+// wait for each other. When ctx ends, what must be tidied up behind it goes on without the caller.
+func (d *Destination) replay(ctx context.Context, table schema.Table, was map[string]schema.Kind) (destination.Restored, error) {
+	unlock, err := d.replays.lock(ctx, "")
+	if err != nil {
+		return destination.Restored{}, err
+	}
+	type outcome struct {
+		did destination.Restored
+		err error
+	}
+	done := make(chan outcome, 1)
+	if !d.beside.Start(func(context.Context) {
+		defer unlock()
+		did, err := d.restore(ctx, table, was)
+		done <- outcome{did, err}
+		if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+			d.log.WarnContext(ctx, "a replay that nobody waits for any more has failed", "table", table.String(), "err", err)
+		}
+	}) {
+		unlock()
+		return destination.Restored{}, d.beside.Err()
+	}
+	select {
+	case o := <-done:
+		return o.did, o.err
+	case <-ctx.Done():
+		return destination.Restored{}, ctx.Err()
+	}
+}
+
 func (d *Destination) restore(ctx context.Context, table schema.Table, was map[string]schema.Kind) (did destination.Restored, err error) {
 	r, err := d.newRestore(ctx, table, was)
 	if err != nil || r == nil {
 		return did, err
 	}
 	if r.everywhere {
-		did.Rows, err = r.inline(ctx)
-	} else {
-		did.Rows, err = r.staged(ctx)
+		return r.inline(ctx)
 	}
-	did.Left, did.Values = r.left, r.found-r.left
-	return did, err
+	return r.staged(ctx)
 }
 
 // restore is the columns that rescued values may go into.
 type restore struct {
 	d          *Destination
 	table      schema.Table
-	everywhere bool       // other hosts have the rows too, or have others of them
-	over       overShards // what the rows are in when that is not table itself
-	id         string     // the SQL of a row's id
+	everywhere bool          // other hosts have the rows too, or have others of them
+	over       overShards    // what the rows are in when that is not table itself
+	database   string        // where the rows themselves are
+	name       string        // of the table there
+	id         schema.Column // nameless: there is none
 	rescued    schema.Column
-	cols       []target
+	cols       []target               // that rescued values are named after
 	at         map[string]int         // name → index in cols
 	was        map[string]schema.Kind // by name
 	found      int64                  // rescued values that were read
-	left       int64                  // those among them that stay
 }
 
 // newRestore returns nil when the table has no column for rescued values.
@@ -78,21 +110,21 @@ func (d *Destination) newRestore(ctx context.Context, table schema.Table, was ma
 	for _, row := range keys {
 		fixed[row[0]] = true
 	}
-	r := &restore{d: d, table: table, everywhere: replicated(t.engine), at: map[string]int{}, was: map[string]schema.Kind{}, id: "''"}
+	r := &restore{d: d, table: table, everywhere: replicated(t.engine), database: database, name: name, at: map[string]int{}, was: map[string]schema.Kind{}}
 	if t.over != nil {
 		r.everywhere, r.over = true, *t.over
 	}
+	fits := map[string]target{}
 	for _, c := range t.cols {
 		of, _ := parseType(c.Type).bare()
 		switch {
 		case c.Name == schema.Rescued:
 			r.rescued = c
 		case c.Name == schema.RowID:
-			r.id = textOf(c)
+			r.id = c
 		case !c.Computed && !fixed[c.Name] && writable(of):
 			c.NotNull, c.Default = false, false // a row that has no value for it keeps what it has
-			r.at[c.Name] = len(r.cols)
-			r.cols = append(r.cols, newTarget(c))
+			fits[c.Name] = newTarget(c)
 		}
 	}
 	for name, k := range was {
@@ -101,16 +133,21 @@ func (d *Destination) newRestore(ctx context.Context, table schema.Table, was ma
 	if r.rescued.Name == "" {
 		return nil, nil
 	}
-	return r, nil
+	return r, r.choose(ctx, fits)
 }
 
-// count says for how many rows a condition holds.
-func (r *restore) count(ctx context.Context, condition string) (int64, error) {
-	rows, err := r.d.admin.rows(ctx, "SELECT toString(count()) FROM "+r.d.path(r.table)+" WHERE "+condition)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(rows[0][0], 10, 64)
+// choose takes those columns that rescued values are named after: a table may have two thousand others.
+func (r *restore) choose(ctx context.Context, fits map[string]target) error {
+	rescued := textOf(r.rescued)
+	return r.d.admin.each(ctx, "SELECT DISTINCT arrayJoin(JSONExtractKeys("+rescued+")) FROM "+r.d.path(r.table)+" WHERE "+rescued+" != ''", func(row []string) error {
+		name := columnName(row[0])
+		if t, ok := fits[name]; ok {
+			delete(fits, name)
+			r.at[name] = len(r.cols)
+			r.cols = append(r.cols, t)
+		}
+		return nil
+	})
 }
 
 // emptyRescued is the SQL of what the column __rescued has for a text that may be empty.
@@ -127,32 +164,60 @@ const (
 	hasZero = 'z'
 )
 
-// states is the SQL of what the columns have now, a letter each.
-func (r *restore) states() string {
-	list := []string{"''"}
-	for _, t := range r.cols {
-		list = append(list, "multiIf(isNull("+quote(t.Name)+"), '"+string(hasNull)+"', toString("+quote(t.Name)+") = toString(defaultValueOfTypeName("+
-			literal(t.of.text)+")), '"+string(hasZero)+"', '-')")
+// state is the SQL of what a column has now, as a letter.
+func (t target) state() string {
+	name := quote(t.Name)
+	return "multiIf(isNull(" + name + "), '" + string(hasNull) + "', toString(" + name + ") = toString(defaultValueOfTypeName(" + literal(t.of.text) + ")), '" +
+		string(hasZero) + "', '-')"
+}
+
+// states is the SQL of what the columns have now.
+func states(cols []target) string {
+	list := []string{"''", "''"}
+	for _, t := range cols {
+		list = append(list, t.state())
 	}
-	return "concat('', " + strings.Join(list, ", ") + ")"
+	return "concat(" + strings.Join(list, ", ") + ")"
+}
+
+// keyLength is that of a row's key.
+const keyLength = 32
+
+// key is the SQL of what tells a row from others by its id and its rescued values, of which it is a hash: these may be long.
+func (r *restore) key() string {
+	id := "''"
+	if r.id.Name != "" {
+		id = textOf(r.id)
+	}
+	return "hex(sipHash128(concat(" + id + ", '\\x01', " + textOf(r.rescued) + ")))"
 }
 
 // line is a row as its rescued values make it: its key, the values that may go into their columns, and the others as rescued ones.
 type line struct {
-	text  string // NDJSON
-	was   string // the rescued values as they are
-	found int64  // how many of them
+	text   string // NDJSON; its row id is the key, the states and how many values are rescued
+	key    string
+	id     string
+	states string // what the columns have
+	was    string // the rescued values as they are
+	found  int64  // how many of them
 }
 
-// read gives the line of each row that has rescued values to take, which may be slow.
+// read gives the line of each row that has rescued values which may go into their columns to take, which may be slow.
 func (r *restore) read(ctx context.Context, take func(line) error) error {
-	rescued := textOf(r.rescued)
-	req := textRequest("SELECT "+r.id+", "+rescued+", "+r.states()+" FROM "+r.d.path(r.table)+" WHERE "+rescued+" != ''", func(row []string) error {
-		l, err := r.line(row[0]+keyBetween+row[1], row[1], row[2])
+	id, rescued := "''", textOf(r.rescued)
+	if r.id.Name != "" {
+		id = textOf(r.id)
+	}
+	req := textRequest("SELECT "+r.key()+", "+id+", "+rescued+", "+states(r.cols)+" FROM "+r.d.path(r.table)+" WHERE "+rescued+" != ''", func(row []string) error {
+		l := line{key: row[0], id: row[1], was: row[2], states: row[3]}
+		goes, err := r.fill(&l)
 		if err != nil {
 			return nil // it is somebody else's, and stays as it is
 		}
 		r.found += l.found
+		if !goes {
+			return nil
+		}
 		return take(l)
 	}, nil)
 	req.settings = slowReader
@@ -174,29 +239,23 @@ func (r *restore) decoder(from io.Reader) *ndjson.Decoder {
 	}})
 }
 
-// keyBetween parts the row's id and its rescued values, which are its key.
-const keyBetween = "\x01"
-
-func (r *restore) key() string { return "concat(" + r.id + ", '\\x01', " + textOf(r.rescued) + ")" }
-
-// line makes a row's line.
-func (r *restore) line(key, object, states string) (l line, err error) {
+// fill makes the text of a line, and reports whether any of its values may go into a column.
+func (r *restore) fill(l *line) (any bool, err error) {
 	var goes, stays strings.Builder
-	err = ndjson.Members(object, func(name, value []byte) {
+	err = ndjson.Members(l.was, func(name, value []byte) {
 		l.found++
 		to := &stays
-		if r.mayGo(name, value, states) {
+		if r.mayGo(name, value, l.states) {
 			to = &goes
 		}
 		fmt.Fprintf(to, `,"%s":%s`, name, value)
 	})
-	l.was = object
-	l.text = `{"` + schema.RowID + `":` + string(jsonText(key)) + goes.String()
+	l.text = `{"` + schema.RowID + `":` + string(jsonText(l.key+l.states+strconv.FormatInt(l.found, 10))) + goes.String()
 	if stays.Len() > 0 {
 		l.text += `,"` + schema.Rescued + `":{` + stays.String()[1:] + "}"
 	}
 	l.text += "}\n"
-	return l, err
+	return goes.Len() > 0, err
 }
 
 // mayGo reports whether a rescued value may go into its column: if that has no value, or the zero value and the rescued one

@@ -1,7 +1,6 @@
 package clickhouse
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
 	"github.com/scratchdata/scratchdata/pkg/destination/destinationtest"
+	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/schema"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
@@ -18,6 +18,14 @@ func TestRestoreOnReplicas(t *testing.T) {
 	c := servertest.ClickHouseReplicas(t)
 	d := openWith(t, clusterConfig(c, 0, 1))
 	t.Run("types of the server", func(t *testing.T) { restoreTypes(t, c, d) })
+	t.Run("rows with the same key", func(t *testing.T) {
+		for _, n := range c.Nodes {
+			n.Exec(t, "CREATE TABLE events.same (__rescued String, n Nullable(Int64), m Nullable(Int64)) ENGINE = ReplicatedMergeTree('/same', '{replica}') ORDER BY ()")
+		}
+		mustExec(t, d, sameKey)
+		restoreSameKey(t, d)
+	})
+	t.Run("a mutation that fails", func(t *testing.T) { restoreFailing(t, c, d) })
 	t.Run("many rows", func(t *testing.T) { restoreMany(t, c, d) })
 	t.Run("a host is away", func(t *testing.T) { restoreWithout(t, c, d) })
 }
@@ -107,14 +115,25 @@ func restoreWithout(t *testing.T, c *servertest.ClickHouseCluster, d *Destinatio
 	c.Nodes[1].Kill(t)
 	mustRestore(t, d, table, nil, destination.Restored{Rows: 10, Values: 10, Left: 10})
 	c.Nodes[1].Start(t)
-	other := openWith(t, clusterConfig(c, 1))
-	m := &mutation{restore: &restore{d: other, table: table, id: textOf(schema.Column{Name: schema.RowID}), rescued: schema.Column{Name: schema.Rescued, NotNull: true}}}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := m.done(ctx, "m = 0 AND n = 0 AND __rescued LIKE '%\"m\":%'"); err != nil {
-		t.Error(err)
+	const there = `SELECT count() = 10 AND sum(m) = 45 AND min(__rescued) = '{"n":"row 0"}' AND max(__rescued) = '{"n":"row 9"}' FROM events.away`
+	for deadline := time.Now().Add(time.Minute); c.Nodes[1].Exec(t, there) != "1"; {
+		if time.Now().After(deadline) {
+			t.Fatalf("got %s on the host that was away", c.Nodes[1].Exec(t, "SELECT m, __rescued FROM events.away"))
+		}
 	}
-	if got := c.Nodes[1].Exec(t, "SELECT count(), sum(m), min(__rescued), max(__rescued) FROM events.away FORMAT TSVRaw"); got != "10\t45\t{\"n\":\"row 0\"}\t{\"n\":\"row 9\"}" {
-		t.Errorf("got %s on the host that was away", got)
+}
+
+// restoreFailing: a mutation that cannot be finished is taken out of the queue of all hosts, and no others.
+func restoreFailing(t *testing.T, c *servertest.ClickHouseCluster, d *Destination) {
+	table := tableOf(t, "failing")
+	rescueInto(t, d, table, misfits(10)...)
+	mustExec(t, d, "ALTER TABLE events.failing UPDATE n = throwIf(n = 0, 'theirs') WHERE 1 SETTINGS mutations_sync = 0")
+	if did, err := d.Restore(t.Context(), table, nil); fault.CodeOf(err) != "mutation_failed" {
+		t.Errorf("got %+v, %v, want mutation_failed", did, err)
 	}
+	if got := c.Nodes[0].Exec(t, "SELECT count(), countIf(position(command, 'theirs') > 0) FROM system.mutations WHERE table = 'failing' AND NOT is_done FORMAT TSVRaw"); got != "1\t1" {
+		t.Errorf("got %s mutations and of theirs, want theirs alone", got)
+	}
+	mustExec(t, d, "KILL MUTATION WHERE table = 'failing'")
+	mustRestore(t, d, table, nil, destination.Restored{Rows: 10, Values: 10, Left: 10})
 }
