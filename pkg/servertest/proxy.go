@@ -67,7 +67,9 @@ func (p pace) of(bytes int) time.Duration {
 // NewProxy returns a proxy for the server at target, which is a host and a port. It ends with the test.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false) // whose sockets cannot be made to vanish
+	l, err := plain.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,6 +106,20 @@ func TestOneHostIsEnough(t *testing.T) {
 				if err := d.CreateTable(t.Context(), table); err != nil {
 					t.Fatal(err)
 				}
+				cols := []schema.Column{{Name: "n", Kind: schema.Int}, {Name: "s", Kind: schema.Text}}
+				if err := d.AddColumns(t.Context(), table, cols); err != nil {
+					t.Fatal(err)
+				}
+				b := wideRows(20_000, 1000)
+				did, err := d.Load(t.Context(), table, after(b, 12<<20, func() {
+					one.Refuse(true)
+					one.Cut()
+				}))
+				if choose == first && err == nil {
+					t.Errorf("its host is lost in the middle of a load: got %+v, want an error", did)
+				}
+				wantLoaded(t, d, table, b, 20_000)
+				one.Refuse(false)
 				for i, lost := range []*servertest.Proxy{one, two, one} {
 					lost.Refuse(true)
 					lost.Cut()
@@ -126,7 +140,7 @@ func TestOneHostIsEnough(t *testing.T) {
 					t.Errorf("with both lost: got %v, want fault.Busy", err)
 				}
 				one.Refuse(false)
-				wantAnswer(t, d, "SELECT 1", "1")
+				wantAnswer(t, d, "SELECT count(), uniqExact(__row_id) FROM events", "20003|20003")
 			})
 		}
 	})

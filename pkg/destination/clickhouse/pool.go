@@ -14,6 +14,10 @@ import (
 const (
 	dialTimeout = 5 * time.Second
 	checkAfter  = time.Second // a connection that was not used for so long is looked at before it is
+
+	// silentFor is how long a host may be silent before it counts as lost. One that is up answers at once, however long a statement takes:
+	// its system does.
+	silentFor = 30 * time.Second
 )
 
 // pool keeps the connections of one user. Safe for concurrent use.
@@ -24,6 +28,7 @@ type pool struct {
 	tls                      *tls.Config
 	http                     *http.Client // nil with the native protocol
 	slots                    chan struct{}
+	silence                  time.Duration                             // silentFor
 	settings                 []setting                                 // of every statement
 	meet                     func(ctx context.Context, host int) error // says what is wrong with a host
 
@@ -40,11 +45,10 @@ type pooled struct {
 }
 
 func newPool(cfg Config, secure *tls.Config, hosts *hosts, user, password, database string) *pool {
-	p := &pool{cfg: cfg, user: user, password: password, database: database, hosts: hosts, tls: secure, slots: make(chan struct{}, cfg.MaxOpenConns)}
+	p := &pool{cfg: cfg, user: user, password: password, database: database, hosts: hosts, tls: secure, slots: make(chan struct{}, cfg.MaxOpenConns), silence: silentFor}
 	hosts.check = p.check
 	if cfg.Protocol == overHTTP {
-		dialer := net.Dialer{Timeout: dialTimeout}
-		p.http = &http.Client{Transport: &aging{life: p.life(), since: time.Now(), now: &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: p.tls,
+		p.http = &http.Client{Transport: &aging{life: p.life(), since: time.Now(), now: &http.Transport{DialContext: p.connect, TLSClientConfig: p.tls,
 			TLSHandshakeTimeout: dialTimeout, MaxIdleConns: cfg.MaxIdleConns, MaxIdleConnsPerHost: cfg.MaxIdleConns,
 			IdleConnTimeout: 30 * time.Second, ExpectContinueTimeout: dialTimeout, DisableCompression: true, DisableKeepAlives: cfg.MaxIdleConns == 0}}}
 	}
@@ -213,9 +217,19 @@ func (p *pool) link(host int) *httpLink {
 
 func (p *pool) dial(ctx context.Context, address string) (net.Conn, error) {
 	if p.tls == nil {
-		return new(net.Dialer).DialContext(ctx, "tcp", address)
+		return p.connect(ctx, "tcp", address)
 	}
-	return (&tls.Dialer{Config: p.tls}).DialContext(ctx, "tcp", address)
+	return (&tls.Dialer{NetDialer: p.dialer(), Config: p.tls}).DialContext(ctx, "tcp", address)
+}
+
+func (p *pool) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	return p.dialer().DialContext(ctx, network, address)
+}
+
+// dialer makes connections that end when their host has been silent for long, whether something was sent to it or is awaited of it.
+func (p *pool) dialer() *net.Dialer {
+	return &net.Dialer{Timeout: dialTimeout, Control: endSilent(p.silence),
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: p.silence / 3, Interval: p.silence / 3, Count: 2}}
 }
 
 // use runs r on l, and keeps l if it can be used again.
