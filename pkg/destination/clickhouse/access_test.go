@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,29 @@ func TestLimits(t *testing.T) {
 		err := openWith(t, cfg).Query(ctx, "SELECT toUInt8(getSetting('max_execution_time')) BETWEEN 60 AND 91, toUInt8(getSetting('readonly'))", nil, &out)
 		if got := strings.Join(out.Rows, " "); err != nil || got != "1|1" {
 			t.Errorf("got %s, %v, want that the server knows the time that is left, and that it only reads", got, err)
+		}
+	})
+}
+
+// TestMaxMemoryUsage: a query has the memory that the settings give it, and a user who may change no settings is told so at once.
+func TestMaxMemoryUsage(t *testing.T) {
+	each(t, func(t *testing.T, server servertest.ClickHouseServer, cfg Config) {
+		cfg.MaxMemoryUsage = 20_000_000
+		for who, d := range map[string]*Destination{"the same user": openWith(t, cfg), "a reader": asked(t, server, cfg, server.Reader)} {
+			var out destinationtest.Rows
+			err := d.Query(t.Context(), "SELECT length(groupArray(number)) FROM numbers(30000000)", nil, &out)
+			if !errors.Is(err, fault.Unprocessable) || codeText(err) != "out_of_memory" {
+				t.Errorf("%s: got %q, %v, want out_of_memory", who, out.Rows, err)
+			}
+			wantAnswer(t, d, "SELECT toUInt64(getSetting('max_memory_usage'))", "20000000")
+		}
+		cfg.QueryUsername, cfg.QueryPassword = server.Strict, secret.String(server.Password)
+		d, err := Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		if err == nil {
+			_ = d.Close()
+		}
+		if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "max_memory_usage") {
+			t.Errorf("who may change no settings: got %v, want fault.Invalid that names max_memory_usage", err)
 		}
 	})
 }

@@ -138,9 +138,15 @@ func (d *Destination) findAsks(ctx context.Context) ([]setting, error) {
 		}
 	}
 	if readonly == "1" {
+		if d.cfg.MaxMemoryUsage > 0 {
+			return nil, fault.New(fault.Invalid, "read_only_user", "max_memory_usage: the user may not change settings: set it in the user's own profile")
+		}
 		return nil, nil
 	}
 	var asks []setting
+	if d.cfg.MaxMemoryUsage > 0 {
+		asks = append(asks, setting{"max_memory_usage", strconv.FormatInt(d.cfg.MaxMemoryUsage, 10)})
+	}
 	for _, s := range [...]setting{{"low_cardinality_allow_in_native_format", "0"}, {"output_format_native_write_json_as_string", "1"}} {
 		if known[s.name] {
 			asks = append(asks, s)

@@ -41,6 +41,7 @@ type Config struct {
 	StoragePolicy   string        `yaml:"storage_policy"`         // of tables that are made; empty: the server's
 	MaxOpenConns    int           `yaml:"max_open_conns"`         // for each of the two users
 	MaxIdleConns    int           `yaml:"max_idle_conns"`         // of these, kept when not in use
+	MaxMemoryUsage  int64         `yaml:"max_memory_usage"`       // of one query on the server, in bytes; 0: as its user's profile says
 	ConnMaxLifetime int           `yaml:"conn_max_lifetime_secs"` // a connection is not used again when it is older; 0: always
 }
 
@@ -183,6 +184,9 @@ func (c Config) checkConns() error {
 	}
 	if c.MaxIdleConns < 0 {
 		errs = append(errs, fmt.Errorf("max_idle_conns: %d is less than 0", c.MaxIdleConns))
+	}
+	if c.MaxMemoryUsage < 0 {
+		errs = append(errs, fmt.Errorf("max_memory_usage: %d is less than 0", c.MaxMemoryUsage))
 	}
 	if c.ConnMaxLifetime < 0 {
 		errs = append(errs, fmt.Errorf("conn_max_lifetime_secs: %d is less than 0", c.ConnMaxLifetime))

@@ -23,10 +23,10 @@ func TestValidate(t *testing.T) {
 		{"defaults", func(*Config) {}, nil},
 		{"all of it", func(c *Config) {
 			*c = Config{Hosts: Hosts{"a/b", ""}, Choose: "best", Protocol: "ftp", HTTPPort: -1, TCPPort: 70000, TLSSkipVerify: true, QueryPassword: "x",
-				MaxIdleConns: -1, ConnMaxLifetime: -1, ReplicaPath: "/clickhouse/tables"}
+				MaxIdleConns: -1, MaxMemoryUsage: -1, ConnMaxLifetime: -1, ReplicaPath: "/clickhouse/tables"}
 		}, []string{`hosts: "a/b" is neither`, `hosts: "" is neither`, `choose: "best"`, `protocol: "ftp"`, "username: is empty", "database: is empty", "query_password: is set",
 			"http_port: -1", "tcp_port: 70000", "tls_skip_verify: is set", "replica_path: is set, and cluster", "replica_name: it and", "replica_path: \"/clickhouse/tables\" has no macro",
-			"max_open_conns: 0", "max_idle_conns: -1", "conn_max_lifetime_secs: -1"}},
+			"max_open_conns: 0", "max_idle_conns: -1", "max_memory_usage: -1", "conn_max_lifetime_secs: -1"}},
 		{"no hosts", func(c *Config) { c.Hosts = nil }, []string{"hosts: is empty"}},
 		{"hosts of all sorts", func(c *Config) { c.Hosts = Hosts{"::1", "[::1]:9000", "10.0.0.1", "db:1", "db.example.com"} }, nil},
 		{"a port that is none", func(c *Config) { c.Hosts = Hosts{"db:x", "db:0", ":9000"} }, []string{"hosts: ", "hosts: ", "hosts: "}},
