@@ -2,6 +2,8 @@ package servertest
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"testing"
@@ -47,6 +49,31 @@ func TestClickHouseOutlivesResets(t *testing.T) {
 	}
 	if got := s.Exec(t, "SELECT 1"); got != "1" {
 		t.Errorf("got %q, want 1", got)
+	}
+}
+
+// TestClickHouseOutlivesCuts: so they do in the middle of an INSERT over HTTP, after any byte of its chunks.
+func TestClickHouseOutlivesCuts(t *testing.T) {
+	s := ClickHouse(t)
+	s.Exec(t, "CREATE TABLE cut (n Int64) ENGINE = MergeTree ORDER BY n")
+	head := fmt.Sprintf("POST /?user=%s&password=%s&database=%s&query=INSERT+INTO+cut+FORMAT+CSV HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", s.User, s.Password, s.Database)
+	const chunks = "2\r\n1\n\r\n2\r\n2\n\r\n"
+	for end := range len(chunks) + 1 {
+		for _, linger := range []int{0, 1} {
+			c, err := net.Dial("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.HTTP)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Write([]byte(head + chunks[:end])); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(c.(*net.TCPConn).SetLinger(linger), c.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := s.Exec(t, "SELECT count() FROM cut"); got != "0" {
+		t.Errorf("got %s rows, want none", got)
 	}
 }
 
