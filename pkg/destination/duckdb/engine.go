@@ -40,6 +40,11 @@ func openEngine(ctx context.Context, cfg Config) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{unlock: unlock, cfg: cfg}
+	for _, log := range logsOf(path) {
+		if err := cutLog(log); err != nil {
+			return nil, errors.Join(fmt.Errorf("open DuckDB file %s: %w", path, err), unlock())
+		}
+	}
 	if err := e.open(path, cfg); err != nil {
 		return nil, errors.Join(whyNotOpened(path, err), unlock())
 	}
