@@ -79,6 +79,11 @@ func lastCommit(log io.ReaderAt, size int64) (end int64, err error) {
 		length := int64(binary.LittleEndian.Uint64(head))
 		body := head[entryHead:]
 		switch {
+		case length == 0:
+			if zero, err := onlyZeros(io.MultiReader(bytes.NewReader(head), in)); !zero || err != nil {
+				return size, err
+			}
+			return end, nil // a power loss has taken what was written there
 		case length < smallest || !bytes.HasPrefix(body, objectBegins):
 			return size, nil // what that is the engine says
 		case length > size-at-entryHead:
@@ -92,6 +97,17 @@ func lastCommit(log io.ReaderAt, size int64) (end int64, err error) {
 		}
 	}
 	return end, nil
+}
+
+func onlyZeros(r io.Reader) (bool, error) {
+	for in := bufio.NewReader(r); ; {
+		switch b, err := in.ReadByte(); {
+		case err == io.EOF:
+			return true, nil
+		case err != nil || b != 0:
+			return false, err
+		}
+	}
 }
 
 // firstEntry is where the first entry of a log begins that begins so, -1 when there is none.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/scratchdata/scratchdata/pkg/destination"
@@ -31,15 +32,16 @@ func TestCrashInACommit(t *testing.T) {
 	if err := errors.Join(err, lerr); err != nil {
 		t.Fatal(err)
 	}
-	for _, cut := range []int{0, 1, commit - 1, commit, commit + 1, 10 * commit} {
-		t.Run(fmt.Sprint(cut), func(t *testing.T) {
+	for _, tt := range []struct{ cut, zeros int }{{0, 0}, {1, 0}, {commit - 1, 0}, {commit, 0}, {commit, 4096}, {commit + 1, 0}, {10 * commit, 0}} {
+		t.Run(fmt.Sprint(tt), func(t *testing.T) {
+			left := append(log[:len(log)-tt.cut:len(log)-tt.cut], make([]byte, tt.zeros)...)
 			cfg.File = filepath.Join(t.TempDir(), "data.duckdb")
-			if err := errors.Join(os.WriteFile(cfg.File, data, 0o600), os.WriteFile(cfg.File+".wal", log[:len(log)-cut], 0o600)); err != nil {
+			if err := errors.Join(os.WriteFile(cfg.File, data, 0o600), os.WriteFile(cfg.File+".wal", left, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			d := openWith(t, cfg)
 			there, want := 1, loaded(rows)
-			if cut == 0 {
+			if tt.cut == 0 {
 				there, want = rows+1, destination.Loaded{Rows: rows, Already: true}
 			}
 			wantAnswer(t, d, "SELECT count(*) FROM t", fmt.Sprint(there))
@@ -63,6 +65,8 @@ func TestCutLog(t *testing.T) {
 		{"more after it", top + entry(end) + entry(some), top + entry(end)},
 		{"a part of an entry", top + entry(end) + entry(some)[:20], top + entry(end)},
 		{"no commit", top + entry(some), top},
+		{"zeros after it", top + entry(end) + entry(some) + strings.Repeat("\x00", 100), top + entry(end)},
+		{"zeros and more", top + entry(end) + strings.Repeat("\x00", 100) + entry(end), top + entry(end) + strings.Repeat("\x00", 100) + entry(end)},
 		{"a checkpoint", top + entry("d\x00c\xff\xff") + entry(some), top + entry("d\x00c\xff\xff")},
 		{"what is no entry", top + entry(end) + entry("xx\x00\xff\xff") + entry(some), top + entry(end) + entry("xx\x00\xff\xff") + entry(some)},
 	} {
