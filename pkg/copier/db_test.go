@@ -31,6 +31,7 @@ type db struct {
 
 	mu    sync.Mutex
 	asked int                  // how many answers were asked for; guarded by mu
+	loads int                  // that have not ended; guarded by mu
 	rows  map[rowsOf]int64     // that were loaded; guarded by mu
 	count func() (int64, bool) // what is counted instead, when not nil; guarded by mu
 	odd   error                // of a look at the columns, when not nil; guarded by mu
@@ -62,10 +63,14 @@ func (d *db) Columns(ctx context.Context, table schema.Table) ([]schema.Column, 
 
 // Load implements destination.Destination.
 func (d *db) Load(ctx context.Context, table schema.Table, b destination.Batch) (destination.Loaded, error) {
+	d.mu.Lock()
+	d.loads++
+	d.mu.Unlock()
 	loaded, err := d.Shelf.Load(ctx, table, b)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.loads--
 	if err == nil && !loaded.Already {
-		d.mu.Lock()
-		defer d.mu.Unlock()
 		d.rows[rowsOf{table, b.BatchFile()}] += loaded.Rows
 	}
 	return loaded, err
@@ -130,6 +135,13 @@ func (d *db) of(table, job string) (n int64) {
 		}
 	}
 	return n
+}
+
+// busy tells whether a load has not ended.
+func (d *db) busy() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.loads > 0
 }
 
 // questions tells how often an answer was asked for.

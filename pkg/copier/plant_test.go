@@ -247,17 +247,19 @@ func (p *plant) wantNothingLeft() {
 	p.wantNothingStaged()
 }
 
-// settle waits until no batch is on its way, ends the processes, and checks that no file, blob or message of the copies is
-// left.
+// settle waits until no batch is on its way and none is being loaded, not even one that is there already, for so long that
+// what is hidden has come again, and was done with. Then it ends the processes, and checks that no file, blob or message of
+// the copies is left.
 func (p *plant) settle() {
 	p.t.Helper()
+	var since time.Time
 	await(p.t, "batches are on their way", func() bool {
 		n, _, err := p.stores.Control.Batches().Pending(p.t.Context())
-		return err == nil && n == 0
+		if since.IsZero() || err != nil || n > 0 || p.from.busy() || p.to.busy() {
+			since = time.Now()
+		}
+		return time.Since(since) > 2*messageLease
 	})
-	if err := rest(p.t.Context(), 2*messageLease); err != nil { // what is hidden comes again, and is done with
-		p.t.Fatal(err)
-	}
 	p.endAll()
 	p.wantEmptyQueue()
 	p.wantNoBlobs()
