@@ -52,7 +52,8 @@ type plant struct {
 	cfg      WorkerConfig
 	loading  transport.WorkersConfig
 	copies   *Copies
-	hooks    hooks // of the processes that are started from now on
+	hidden   time.Duration // the longest that a message is
+	hooks    hooks         // of the processes that are started from now on
 	alive    []*process
 	ids      []string // of the copies that were begun
 }
@@ -72,7 +73,8 @@ type process struct {
 func newPlant(t *testing.T, kind string, answers map[string]answer) *plant {
 	t.Helper()
 	dir := t.TempDir()
-	p := &plant{t: t, dir: dir, stores: transporttest.Stores{Kind: kind, Dir: dir}, from: newDB(answers), to: newDB(nil)}
+	p := &plant{t: t, dir: dir, stores: transporttest.Stores{Kind: kind, Dir: dir}, from: newDB(answers), to: newDB(nil),
+		hidden: 2 * messageLease}
 	p.cfg = WorkerConfig{Concurrent: 2, Lease: testLease, Every: testEvery, RowBytes: 1 << 20,
 		Batch: func(string) (bytes, rows int64) { return 1 << 20, 10 }, Room: func() error { return nil }}
 	p.loading = transport.DefaultWorkersConfig()
@@ -258,7 +260,7 @@ func (p *plant) settle() {
 		if since.IsZero() || err != nil || n > 0 || p.from.busy() || p.to.busy() {
 			since = time.Now()
 		}
-		return time.Since(since) > 2*messageLease
+		return time.Since(since) > p.hidden
 	})
 	p.endAll()
 	p.wantEmptyQueue()
@@ -277,7 +279,7 @@ func (p *plant) wantNothingStaged() {
 
 func (p *plant) wantEmptyQueue() {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), p.loading.Backoff.Max+2*messageLease)
+	ctx, cancel := context.WithTimeout(p.t.Context(), p.hidden)
 	defer cancel()
 	if m, err := p.stores.Queue.Receive(ctx, messageLease); err == nil {
 		p.t.Errorf("the queue has a message left: %s", m.Body)

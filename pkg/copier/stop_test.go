@@ -57,6 +57,7 @@ func TestStopLetsGoOfTheCopies(t *testing.T) {
 func TestStopWhileBatchesAreWaitedFor(t *testing.T) {
 	bubble(t, some(), func(t *testing.T, p *plant) {
 		p.to.Wait = func(ctx context.Context, _ destination.Batch) error { return rest(ctx, 50*time.Second) }
+		p.hidden = time.Minute // as messages find the destination busy again and again
 		id := p.copy("some", "events")
 		q := p.start(nil)
 		p.awaitWritten(id, 10)
