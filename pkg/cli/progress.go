@@ -27,10 +27,11 @@ func newProgress(to io.Writer) *progress {
 	return p
 }
 
+// newBar makes a bar that is drawn by at alone: what turns a spinner between two reports would draw after close too.
 func newBar(to io.Writer) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(-1, progressbar.OptionSetWriter(to), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 		progressbar.OptionSetItsString("rows"), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetWidth(30), progressbar.OptionSetDescription(string(control.JobQueued)))
+		progressbar.OptionSetSpinnerChangeInterval(0), progressbar.OptionSetWidth(30), progressbar.OptionSetDescription(string(control.JobQueued)))
 }
 
 // at shows r. Nobody knows how many rows there will be while they are read; then it is known how many are to be loaded.

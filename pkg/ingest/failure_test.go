@@ -169,6 +169,7 @@ func TestFailedReopen(t *testing.T) {
 	w := newWriter(t, func(c *Config) { c.OpenFiles = 1 })
 	d := rig(w)
 	before := insert(t, w, `{"a":1}`, Options{})
+	awaitRest(w)
 	other, err := w.Insert(t.Context(), "d", parseTable(t, "other"), strings.NewReader(`{}`), Options{RowIDs: true})
 	if err != nil {
 		t.Fatal(err)
