@@ -18,7 +18,11 @@ import (
 // happen: the engine's own parser must find one SELECT that calls nothing outside checkCalls' list; the statement that
 // it prepares must be of the type SELECT; and it runs in a read-only transaction of an engine that cannot reach files.
 func (d *Destination) Query(ctx context.Context, sql string, args []any, out result.Writer) error {
-	return d.asking(ctx, sql, func(c *conn) error { return c.answer(sql, args, out) })
+	err := d.asking(ctx, sql, func(c *conn) error { return c.answer(sql, args, out) })
+	if unexplained(ctx, err) {
+		return d.reason(ctx, sql, args)
+	}
+	return err
 }
 
 // Check says what is wrong with sql, as it is, without running it.
