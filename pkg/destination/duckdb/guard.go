@@ -22,7 +22,7 @@ type syntax struct {
 // parserSQL only parses: it binds nothing and runs nothing. It refuses all statements but SELECTs.
 const parserSQL = "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true, skip_default := true)::VARCHAR"
 
-// check parses sql and refuses what is not one SELECT, and calls that a query must not make.
+// check parses sql and refuses what is not one SELECT, calls that a query must not make, and what is too large to be planned.
 func (c *conn) check(sql string) error {
 	if strings.Contains(sql, "\x00") {
 		return badSQL("the query has a NUL character")
@@ -41,7 +41,10 @@ func (c *conn) check(sql string) error {
 	case len(tree.Statements) > 1:
 		return fault.New(fault.Denied, "multiple_statements", "a query must be one statement, this has %d", len(tree.Statements))
 	}
-	return checkCalls(tree.Statements[0])
+	if err := checkCalls(tree.Statements[0]); err != nil {
+		return err
+	}
+	return c.checkExtent(sql, tree.Statements[0])
 }
 
 func (c *conn) parse(sql string) (tree syntax, err error) {
