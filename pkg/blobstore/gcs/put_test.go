@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 
 	"github.com/scratchdata/scratchdata/pkg/blobstore/blobstoretest"
+	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/servertest"
 )
 
@@ -209,5 +210,68 @@ func TestUploadsThatTheStoreLoses(t *testing.T) {
 				t.Errorf("got %v, want that it is damaged", err)
 			}
 		})
+	}
+}
+
+// Something between us and the store may answer in its place that all is well, while the store has nothing.
+func TestAnswersThatDoNotShowTheBlob(t *testing.T) {
+	for name, answer := range map[string]string{
+		"empty": "", "blanks": "   ", "JSON of nothing": "{}", "null": "null", "of another": `{"name":"1/b"}`, "a page": "<html>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			s := f.opened()
+			f.before = func(w http.ResponseWriter, r *http.Request) bool {
+				last := r.Method == http.MethodPut && !strings.HasSuffix(r.Header.Get("Content-Range"), "/*")
+				if !last && r.URL.Query().Get("uploadType") != "multipart" {
+					return false
+				}
+				_, _ = io.Copy(io.Discard, r.Body) // the client sends all of it
+				_, _ = io.WriteString(w, answer)
+				return true
+			}
+			for _, size := range []int64{1000, pieceSize + 1000} { // in one request, and in pieces
+				if err := s.Put(t.Context(), "1/a", &blobstoretest.Pattern{Size: size}); err == nil || !fault.Retryable(err) {
+					t.Errorf("%d bytes: got %v, want an error, to be tried again", size, err)
+				}
+				if n := f.unfinished(); n != 0 {
+					t.Errorf("%d uploads are left", n)
+				}
+			}
+		})
+	}
+}
+
+// The upload goes on after such an answer, with the piece that it was about.
+func TestUploadsGoOnAfterAnAnswerThatDoesNotShowTheBlob(t *testing.T) {
+	f := newFake(t)
+	s := f.opened()
+	var met atomic.Bool
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		last := r.Method == http.MethodPut && !strings.HasSuffix(r.Header.Get("Content-Range"), "/*")
+		if !last || !met.CompareAndSwap(false, true) {
+			return false
+		}
+		_, _ = io.Copy(io.Discard, r.Body) // the client sends all of it
+		_, _ = io.WriteString(w, "{}")
+		return true
+	}
+	if err := s.Put(t.Context(), "1/a", &blobstoretest.Pattern{Size: pieceSize + 1000}); err != nil {
+		t.Fatal(err)
+	}
+	blobstoretest.WantPattern(t, s, "1/a", pieceSize+1000)
+}
+
+// An emulator that knows no sums names the object.
+func TestAnAnswerWithoutASumNamesTheObject(t *testing.T) {
+	f := newFake(t)
+	s := f.opened()
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		_, _ = io.Copy(io.Discard, r.Body) // the client sends all of it
+		_, _ = io.WriteString(w, `{"name":"1/a"}`)
+		return true
+	}
+	if err := s.Put(t.Context(), "1/a", strings.NewReader("rows")); err != nil {
+		t.Error(err)
 	}
 }

@@ -32,6 +32,7 @@ var errDamaged = errors.New("the blob is damaged")
 // session is an upload in pieces. Its object appears with the last one.
 type session struct {
 	store *store
+	name  string
 	url   string // who has it may go on with the upload
 	sum   hash.Hash32
 	have  int64 // bytes that the store has
@@ -69,7 +70,7 @@ func (s *store) begin(ctx context.Context, name string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.do(ctx, request{method: http.MethodPost, url: s.uploads + "?uploadType=resumable&fields=crc32c",
+	answer, err := s.do(ctx, request{method: http.MethodPost, url: s.uploads + "?uploadType=resumable&fields=name,crc32c",
 		header: http.Header{"Content-Type": {"application/json"}, "X-Upload-Content-Type": {"application/octet-stream"}},
 		body:   bytes.NewReader(about), length: int64(len(about))})
 	if err != nil {
@@ -82,7 +83,7 @@ func (s *store) begin(ctx context.Context, name string) (*session, error) {
 	if at == "" {
 		return nil, errors.New("the store begins an upload and does not say where")
 	}
-	return &session{store: s, url: at, sum: crc32.New(castagnoli())}, nil
+	return &session{store: s, name: name, url: at, sum: crc32.New(castagnoli())}, nil
 }
 
 // put sends the piece that follows what the store has, until it has all of it. After an interruption it asks how far the
@@ -139,7 +140,7 @@ func (u *session) say(ctx context.Context, rest []byte, last, ask bool) (have in
 		have, err = firstMissing(answer.Header.Get("Range"))
 		return have, false, errors.Join(err, w.Because(drain(answer.Body)))
 	case answer.StatusCode/100 == 2:
-		return 0, true, w.Because(stored(answer, crcText(u.sum.Sum32())))
+		return 0, true, w.Because(stored(answer, u.name, crcText(u.sum.Sum32())))
 	default:
 		return 0, false, refused(answer)
 	}

@@ -8,10 +8,8 @@ import (
 	"io"
 	"iter"
 	"slices"
-	"strings"
 	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -148,27 +146,12 @@ func (u *upload) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if tries, known := retry.GetAttemptResults(out.ResultMetadata); known && len(tries.Results) > 1 {
-		return u.find(ctx, out.ETag)
+	tries, known := retry.GetAttemptResults(out.ResultMetadata)
+	if again := known && len(tries.Results) > 1; again || bareTag(out.ETag) == "" {
+		return u.store.find(ctx, u.name, u.size, out.ETag)
 	}
 	return nil
 }
-
-// find gives an error unless the blob is there. A store that is asked again to join the parts, since the answer was lost, may
-// say that it has done so when it is still at it, or has broken off.
-func (u *upload) find(ctx context.Context, etag *string) error {
-	out, err := u.store.client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: &u.store.bucket, Key: u.name})
-	if err != nil {
-		return fmt.Errorf("see whether the parts were joined: %w", err)
-	}
-	if aws.ToInt64(out.ContentLength) != u.size || etag != nil && bareTag(out.ETag) != bareTag(etag) {
-		return errors.New("the store says that the parts were joined, and has another blob")
-	}
-	return nil
-}
-
-// bareTag is an entity tag without its quotes, which some stores leave out of one of the answers.
-func bareTag(tag *string) string { return strings.Trim(aws.ToString(tag), `"`) }
 
 // abort removes the parts, also when ctx has ended. All of them have been answered or given up before.
 func (u *upload) abort(ctx context.Context) error {

@@ -98,7 +98,13 @@ func (s *store) putObject(ctx context.Context, name *string, blob []byte) error 
 	w := transfer.NewWatch(ctx, s.stall)
 	defer w.End()
 	sums := s.sumsOf(blob)
-	_, err := s.client.PutObject(w.Context(), &awss3.PutObjectInput{Bucket: &s.bucket, Key: name, Body: w.Body(blob),
+	out, err := s.client.PutObject(w.Context(), &awss3.PutObjectInput{Bucket: &s.bucket, Key: name, Body: w.Body(blob),
 		ContentMD5: sums.md5, ChecksumCRC32: sums.crc32, Metadata: sums.fields})
-	return w.Because(err)
+	if err != nil {
+		return w.Because(err)
+	}
+	if bareTag(out.ETag) == "" {
+		return s.find(ctx, name, int64(len(blob)), nil)
+	}
+	return nil
 }
