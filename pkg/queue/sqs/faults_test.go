@@ -281,6 +281,20 @@ func dropAttributes(r *http.Request) {
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 }
 
+// TestAnswersThatDoNotShowTheMessage has something between us and the queue answer in its place that all is well.
+func TestAnswersThatDoNotShowTheMessage(t *testing.T) {
+	for _, answer := range []string{"", "{}", `{"MessageId":""}`} {
+		endpoint, _ := answering(t, http.StatusOK, answer)
+		q := openURL(t, endpoint, endpoint+"/1/q")
+		if err := q.Send(t.Context(), []byte("a")); err == nil || !fault.Retryable(err) {
+			t.Errorf("%q: got %v, want an error, to be tried again", answer, err)
+		}
+		if err := q.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestKindsOfFailures(t *testing.T) {
 	for _, tt := range []struct {
 		err  error

@@ -50,10 +50,16 @@ func (s *sqs) Send(ctx context.Context, body []byte) error {
 		return fault.New(fault.TooLarge, "message_too_large", "a message of %d bytes is longer than the %d that the queue takes", len(text), s.limit)
 	}
 	return s.call(ctx, "send a message", func(ctx context.Context) error {
-		_, err := s.client.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: s.url, MessageBody: &text})
+		out, err := s.client.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: s.url, MessageBody: &text})
+		if err == nil && aws.ToString(out.MessageId) == "" {
+			return errNoID
+		}
 		return err
 	})
 }
+
+// errNoID is about an answer that is not the queue's: something on the way has given it, or cut it short.
+var errNoID = errors.New("the answer does not tell the id of the message, so nobody knows whether the queue has it")
 
 // MaxBody implements queue.Limited.
 func (s *sqs) MaxBody() int { return maxBody(s.limit) }
