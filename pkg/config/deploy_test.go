@@ -46,6 +46,34 @@ func TestDeployments(t *testing.T) {
 	}
 }
 
+// TestRabbitMQKeepsItsName: RabbitMQ keeps its data under the name of its machine, so a container that is made anew on the same
+// volume finds them only if it is called as the one before.
+func TestRabbitMQKeepsItsName(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "compose", "compose.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compose struct {
+		Services map[string]struct{ Image, Hostname string }
+	}
+	if err := yaml.Unmarshal(text, &compose); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for name, service := range compose.Services {
+		if !strings.HasPrefix(service.Image, "rabbitmq:") {
+			continue
+		}
+		found++
+		if service.Hostname != name {
+			t.Errorf("service %s: got the hostname %q, want %q", name, service.Hostname, name)
+		}
+	}
+	if found != 1 {
+		t.Errorf("got %d services that are RabbitMQ, want 1", found)
+	}
+}
+
 // environments finds the variables of our nodes anywhere in a document: a mapping of names, or a list of them with their values.
 func environments(doc any) (found [][]string) {
 	switch doc := doc.(type) {
