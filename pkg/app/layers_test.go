@@ -28,7 +28,7 @@ var floors = map[string]int{
 	"pkg/blobstore": 3, "pkg/blobstore/transfer": 3, "pkg/control": 3, "pkg/destination": 3, "pkg/postgrest": 3, "pkg/queue": 3,
 
 	"pkg/blobstore/blobstoretest": 4, "pkg/blobstore/fileserver": 4, "pkg/control/controltest": 4, "pkg/control/idlist": 4,
-	"pkg/destination/destinationtest": 4, "pkg/queue/polling": 4, "pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
+	"pkg/destination/destinationtest": 4, "pkg/pgcommit": 4, "pkg/queue/polling": 4, "pkg/queue/queuetest": 4, "pkg/sqlitedb": 4,
 
 	"pkg/blobstore/fileserver/fileservertest": 5, "pkg/blobstore/ftp": 5, "pkg/blobstore/gcs": 5, "pkg/blobstore/local": 5,
 	"pkg/blobstore/memory": 5, "pkg/blobstore/s3": 5, "pkg/blobstore/sftp": 5,
@@ -69,7 +69,7 @@ var homes = map[string][]string{
 	"github.com/jlaffaye/":   {"pkg/servertest", "pkg/blobstore/ftp"},
 	"github.com/pkg/sftp":    {"pkg/servertest", "pkg/blobstore/sftp"},
 	"golang.org/x/crypto/":   {"pkg/servertest", "pkg/blobstore/sftp"},
-	"github.com/jackc/":      {"pkg/servertest", "pkg/queue/postgres", "pkg/control/postgres"},
+	"github.com/jackc/":      {"pkg/servertest", "pkg/pgcommit", "pkg/queue/postgres", "pkg/control/postgres"},
 	"maragu.dev/goqite":      {"pkg/queue/local"},
 	"github.com/alecthomas/": {"pkg/cli"},
 	"gopkg.in/yaml.v3":       {"api", "pkg/registry", "pkg/config", "pkg/builtin"},

@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/scratchdata/scratchdata/pkg/pgcommit"
 )
 
 // connectTimeout is how long one connection may take to be made, unless the DSN says otherwise, and how long Open waits for
@@ -44,6 +46,7 @@ func (c Config) pool() (*pgxpool.Config, error) {
 	if p.PingTimeout == 0 {
 		p.PingTimeout = connectTimeout
 	}
+	p.ConnConfig.AfterConnect = pgcommit.Wait // or what was said to be kept may be gone after a crash
 	p.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID,
 			Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
@@ -96,18 +99,12 @@ var errReadOnly = errors.New("it takes no writes: it is a standby, or its defaul
 func look(ctx context.Context, conn *pgx.Conn, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	var readOnly, commit string
-	err := conn.QueryRow(ctx, "select current_setting('transaction_read_only'), current_setting('synchronous_commit')").
-		Scan(&readOnly, &commit)
-	if err != nil {
+	var readOnly string
+	if err := conn.QueryRow(ctx, "select current_setting('transaction_read_only')").Scan(&readOnly); err != nil {
 		return err
 	}
 	if readOnly == "on" {
 		return errReadOnly
 	}
-	if commit == "off" {
-		log.WarnContext(ctx, "synchronous_commit is off: when the database server crashes it may forget the end of batches that "+
-			"were loaded, and load them again, and what it said was kept; set it to on")
-	}
-	return nil
+	return pgcommit.Warn(ctx, conn, log)
 }

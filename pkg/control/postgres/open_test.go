@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -270,18 +271,30 @@ func TestOpenOfASilentServer(t *testing.T) {
 	proxy.Release()
 }
 
-func TestOpenWarnsOfLostCommits(t *testing.T) {
-	dsn := servertest.Postgres(t)
-	for value, want := range map[string]bool{"on": false, "local": false, "off": true} {
-		var out bytes.Buffer
-		s, err := Open(t.Context(), settings(with(t, dsn, "synchronous_commit", value)), slog.New(slog.NewTextHandler(&out, nil)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		closeStore(t, s)
-		if got := strings.Contains(out.String(), "synchronous_commit is off"); got != want {
-			t.Errorf("%s: got a warning %t, want %t", value, got, want)
-		}
+// TestChangesOutlastACrash has a database whose commits do not wait for the disk by default.
+func TestChangesOutlastACrash(t *testing.T) {
+	const batches = 200
+	server := servertest.StartPostgres(t)
+	dsn := server.Database(t)
+	admin(t, dsn, ofDatabase("synchronous_commit = off"))
+	var out bytes.Buffer
+	s, err := Open(t.Context(), settings(dsn), slog.New(slog.NewTextHandler(&out, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range batches {
+		must(t, s.Batches().Shipped(t.Context(), control.Batch{ID: fmt.Sprint(i)}))
+	}
+	server.Crash(t)
+	server.Start(t)
+	closeStore(t, s)
+	again := openWith(t, settings(dsn))
+	defer closeStore(t, again)
+	for i := range batches {
+		find(t, again, fmt.Sprint(i))
+	}
+	if !strings.Contains(out.String(), "synchronous_commit is off") {
+		t.Errorf("got no warning: %s", &out)
 	}
 }
 

@@ -222,3 +222,31 @@ func TestServer(t *testing.T) {
 		t.Errorf("the log shows the password: %s", &log)
 	}
 }
+
+// TestSendsOutlastACrash has a database whose commits do not wait for the disk by default.
+func TestSendsOutlastACrash(t *testing.T) {
+	const messages = 200
+	s := servertest.StartPostgres(t)
+	dsn := s.Database(t)
+	exec(t, dsn, "alter database "+database(t, dsn)+" set synchronous_commit = off")
+	var log bytes.Buffer
+	q, err := Open(t.Context(), config(dsn), slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range messages {
+		send(t, q, "a")
+	}
+	s.Crash(t)
+	s.Start(t)
+	if err := q.Close(); err != nil {
+		t.Error(err)
+	}
+	q = newQueue(t, config(dsn))
+	for range messages {
+		receive(t, q, long, "a", 1)
+	}
+	if !strings.Contains(log.String(), "synchronous_commit is off") {
+		t.Errorf("got no warning: %s", &log)
+	}
+}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/scratchdata/scratchdata/pkg/calls"
 	"github.com/scratchdata/scratchdata/pkg/fault"
+	"github.com/scratchdata/scratchdata/pkg/pgcommit"
 	"github.com/scratchdata/scratchdata/pkg/queue"
 )
 
@@ -53,6 +54,10 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (queue.Queue, error
 		pool.Close()
 		return nil, err
 	}
+	if err := pgcommit.Warn(ctx, pool, log); err != nil {
+		pool.Close()
+		return nil, err
+	}
 	return &postgres{pool: pool, sql: statementsFor(table), channel: channelOf(oid), log: log, ears: newEars(), calls: calls.New()}, nil
 }
 
@@ -65,6 +70,7 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	if params := c.ConnConfig.RuntimeParams; params["application_name"] == "" {
 		params["application_name"] = "scratchdata"
 	}
+	c.ConnConfig.AfterConnect = pgcommit.Wait // or a message that was sent may be gone after a crash
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
