@@ -38,6 +38,8 @@ type batch struct {
 	reason   string // why it was closed
 	failure  error  // of a write or sync: what was not written then is lost
 	uncut    bool   // the first length bytes are to be copied: the file could not be cut, or not synced after the failure
+	finished bool   // nobody writes any more, and but for uncut the file is as it is to be
+	thinned  bool   // inserts were left out of the file: what is known of its rows is of more
 	columns  columns
 	parts    parts
 	keyed    []*control.KeyedInsert // of the groups that were written
@@ -205,7 +207,7 @@ func unwritable(err error) error {
 }
 
 // finish closes the batch: what is pending is written, and all of it synced. It returns whether the file is whole, in
-// which case what is known of its rows is too.
+// which case what is known of its rows is too. Once that was done it does nothing more: the file may have gone on.
 func (b *batch) finish() (whole bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -220,7 +222,11 @@ func (b *batch) finish() (whole bool, err error) {
 		b.idle()
 	}
 	whole = b.failure == nil
+	if b.finished {
+		return whole, nil
+	}
 	if b.f == nil {
+		b.finished = true
 		b.uncut = b.uncut || !whole && b.length > 0 // its descriptor went before it was synced, or the sync failed
 		return whole, nil
 	}
@@ -231,6 +237,7 @@ func (b *batch) finish() (whole bool, err error) {
 		b.uncut, err = true, errors.Join(err, cerr)
 	}
 	b.f = nil
+	b.finished = err == nil
 	return whole, err
 }
 

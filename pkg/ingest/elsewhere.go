@@ -37,12 +37,16 @@ func elsewhere(inserts []*control.KeyedInsert, known []control.KeyedInsert) map[
 	return found
 }
 
-// leaveOut takes the inserts out of the open batch b that are elsewhere, and gives the size that its file has then. Should
-// the process die, the next one finds either file.
-func (w *Writer) leaveOut(b sealed, there map[place]control.KeyedInsert) (size int64, err error) {
-	found, err := scanFile(b.path, ndjson.Scan)
+// leaveOut takes the inserts out of the open batch b that are elsewhere, and gives the size that its file has then. Only the
+// first length bytes are b's: what follows had failed, and does not come along. Should the process die, the next one finds
+// either file; so does the next try when the new one took its place and that could not be made durable.
+func (w *Writer) leaveOut(b sealed, length int64, there map[place]control.KeyedInsert) (size int64, err error) {
+	found, err := scanFile(b.path, func(r io.Reader) (ndjson.Scanned, error) { return ndjson.Scan(io.LimitReader(r, length)) })
 	if err != nil {
 		return 0, err
+	}
+	if found.Good != found.Size { // to go on would drop rows that were acknowledged
+		return 0, fmt.Errorf("%s is damaged: %d of its first %d bytes are whole inserts", b.path, found.Good, found.Size)
 	}
 	list, err := keyedIn(b.destination, b.batch, found.Keyed)
 	if err != nil {
@@ -106,16 +110,18 @@ func copyWithout(to io.Writer, from string, length int64, runs []ndjson.KeyedRun
 }
 
 // leaveOutOpen notes the keys of an open batch, and takes out of it what is elsewhere.
-func (w *Writer) leaveOutOpen(ctx context.Context, b *batch) (changed bool, err error) {
+func (w *Writer) leaveOutOpen(ctx context.Context, b *batch) error {
 	there, err := w.keys.flush(ctx, b.id)
 	if err != nil || len(there) == 0 {
-		return false, err
+		return err
 	}
-	if b.length, err = w.leaveOut(sealed{b.target, b.id, b.path}, there); err != nil {
-		return false, err
+	size, err := w.leaveOut(sealed{b.target, b.id, b.path}, b.length, there)
+	if err != nil {
+		return err
 	}
+	b.length, b.thinned, b.uncut = size, true, false
 	w.keys.out(b.id)
-	return true, nil
+	return nil
 }
 
 // dropOwn removes the ready batch of an insert that is elsewhere.

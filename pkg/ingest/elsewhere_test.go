@@ -1,7 +1,10 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -147,4 +150,108 @@ func TestLargeInsertSentToTwoNodesIsStoredOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// failedBatch puts two inserts into l's open batch, and after them one under the key "k" that fails and cannot be cut off, which
+// is sent again then and goes to the next batch.
+func failedBatch(l *lives) {
+	l.t.Helper()
+	d := rig(l.w)
+	l.first("both", `{"v":"both"}`, Options{})
+	l.first("own", `{"v":"own"}`, Options{})
+	d.set(func(d *drive) { d.onSync, d.onCut = failing(errDrive), failing(errDrive) })
+	if _, err := l.keyed("k", `{"v":"retried"}`, Options{}); !errors.Is(err, errDrive) {
+		l.t.Errorf("got %v, want the drive's error", err)
+	}
+	d.set(heal)
+	l.first("k", `{"v":"retried"}`, Options{})
+}
+
+// What failed and could not be cut off is not there again when an insert before it leaves the batch.
+func TestInsertThatFailedDoesNotComeBack(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(l *lives)
+	}{
+		{"sealed", (*lives).seal},
+		{"sealed at the second try", func(l *lives) {
+			mend := blockReady(l)
+			l.seal()
+			mend()
+		}},
+		{"a crash", (*lives).crash},
+		{"a crash between the tries", func(l *lives) {
+			mend := blockReady(l)
+			l.seal()
+			mend()
+			l.crash()
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			list := nodes(t, 2)
+			a, b := list[0], list[1]
+			failedBatch(b)
+			a.first("both", `{"v":"both"}`, Options{})
+			a.seal()
+			tt.do(b)
+			wantOnce(t, list, `"both"`, `"own"`, `"retried"`)
+		})
+	}
+}
+
+// blockReady lets no batch become ready until the function that it returns is called.
+func blockReady(l *lives) (mend func()) {
+	l.t.Helper()
+	path := filepath.Join(l.dir, ready)
+	if err := os.Rename(path, path+"~"); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	return func() {
+		l.t.Helper()
+		if err := errors.Join(os.Remove(path), os.Rename(path+"~", path)); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+// What is told of a batch that inserts left is so, also when it could not be made ready at once.
+func TestRowsOfABatchThatInsertsLeft(t *testing.T) {
+	list := nodes(t, 2)
+	a, b := list[0], list[1]
+	for _, l := range list {
+		l.first("both", `[{"v":"one"},{"v":"two"}]`, Options{})
+	}
+	b.first("own", `{"v":"own"}`, Options{})
+	a.seal()
+	mend := blockReady(b)
+	b.seal()
+	wantNone(t, b.w, incoming)
+	mend()
+	b.seal()
+	ship(t, b.w, 1)
+}
+
+// A batch that inserts are to leave is not made ready with less than was acknowledged, when its file is damaged.
+func TestDamagedBatchIsNotThinned(t *testing.T) {
+	list := nodes(t, 2)
+	a, b := list[0], list[1]
+	in := b.first("both", `{"v":"both"}`, Options{})
+	b.first("own", `{"v":"own"}`, Options{})
+	a.first("both", `{"v":"both"}`, Options{})
+	a.seal()
+	path := filepath.Join(b.dir, open, "d", "events", in.Batch+batchSuffix)
+	good := readFile(t, path)
+	spoilt := strings.Replace(good, `"v":"own"`, `"v" "own"`, 1)
+	if err := os.WriteFile(path, []byte(spoilt), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.seal()
+	wantNone(t, b.w, ready, incoming)
+	if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantOnce(t, list, `"both"`, `"own"`)
 }

@@ -299,6 +299,34 @@ func TestCopyIsTriedAgain(t *testing.T) {
 	}
 }
 
+// A batch that failed is made ready also when an earlier try moved it and failed after that.
+func TestFailedBatchThatWasMoved(t *testing.T) {
+	for _, tt := range breaks {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLives(t)
+			d := rig(l.w)
+			in := insert(t, l.w, bodyOf(3), Options{})
+			d.set(func(d *drive) { tt.with(d, errDrive) })
+			_ = insertFails(t, l.w, bodyOf(3), Options{})
+			d.set(heal)
+			mend := blockReady(l)
+			l.seal()
+			mend()
+			from, to := filepath.Join(l.dir, open, "d", "events"), filepath.Join(l.dir, ready, "d", "events")
+			if err := os.MkdirAll(to, 0o750); err != nil {
+				t.Fatal(err)
+			}
+			name := in.Batch + batchSuffix
+			if err := os.Rename(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
+				t.Fatal(err)
+			}
+			l.seal()
+			wantIDs(t, l.w, in.RowIDs, ready)
+			ship(t, l.w, 1)
+		})
+	}
+}
+
 // A rename may be done and say that it failed, when the folders could not be synced: the next try finds it done.
 func TestMoveThatWasDone(t *testing.T) {
 	dir := t.TempDir()

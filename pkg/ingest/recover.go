@@ -114,11 +114,16 @@ func (w *Writer) recoverReady(b sealed) error {
 	if err != nil {
 		return err
 	}
-	if len(there) > 0 { // it is all that the batch has
+	if len(there) > 0 && isOwn(found) { // a batch that inserts shared noted its keys before it was ready: it stays whole
 		return w.dropOwn(b)
 	}
 	w.putUp(b, info.Size())
 	return nil
+}
+
+// isOwn reports whether what was found is one keyed insert and nothing else.
+func isOwn(found ndjson.Scanned) bool {
+	return len(found.Keyed) == 1 && found.Keyed[0].First == 0 && found.Keyed[0].Rows == found.Rows
 }
 
 // recoverKeys notes the keyed inserts that were found in a batch, before anybody may send them again, and gives those that
@@ -165,7 +170,7 @@ func (w *Writer) recoverOpen(b sealed) error {
 		return err
 	}
 	if len(there) > 0 {
-		if _, err := w.leaveOut(b, there); err != nil {
+		if _, err := w.leaveOut(b, found.Good, there); err != nil {
 			return err
 		}
 		return w.recoverOpen(b)

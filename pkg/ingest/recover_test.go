@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -252,4 +253,27 @@ func TestRecoveryRemovesSidecarsWithoutBatch(t *testing.T) {
 	if got := batchesIn(t, w, ready); len(got) != 1 {
 		t.Errorf("got batches %q, want the one that has no sidecar", got)
 	}
+}
+
+// A batch that inserts shared is kept whole when its sidecar is lost, also when one of its keys was forgotten since and is
+// another batch's by now.
+func TestReadyBatchOfSeveralInsertsIsKept(t *testing.T) {
+	l := newLives(t)
+	l.first("k", `{"v":"first"}`, Options{})
+	l.first("", `{"v":"other"}`, Options{})
+	l.seal()
+	if _, err := l.keys.Forget(t.Context(), time.Now().Add(time.Hour), 0); err != nil {
+		t.Fatal(err)
+	}
+	l.first("k", `{"v":"first"}`, Options{})
+	l.seal()
+	for path := range filesIn(t, l.w, ready) {
+		if strings.HasSuffix(path, sidecarSuffix) {
+			if err := os.Remove(filepath.Join(l.dir, ready, path)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	l.crash()
+	l.wantRows(3)
 }

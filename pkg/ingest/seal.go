@@ -144,13 +144,10 @@ func (w *Writer) seal(d dueBatch) {
 	w.files.forget(b)
 	if err == nil {
 		w.keys.hold(b.id, b.takeKeyed()...)
-		var changed bool
-		if changed, err = w.leaveOutOpen(context.Background(), b); changed {
-			whole = false // what is left is scanned
-		}
+		err = w.leaveOutOpen(context.Background(), b)
 	}
 	if err == nil {
-		err = w.shelve(b, whole)
+		err = w.shelve(b, whole && !b.thinned) // what is left is scanned
 	}
 	if err == nil {
 		return
