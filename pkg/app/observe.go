@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/health"
 )
 
@@ -54,15 +55,19 @@ func (s *server) oldest(now time.Time) float64 {
 }
 
 // pruneEvery is how often old records are forgotten.
-const pruneEvery = time.Hour
+const pruneEvery = 10 * time.Minute
 
 // prune forgets what was loaded long ago, until ctx ends.
 func (s *server) prune(ctx context.Context) error {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
+	keep := control.Retention{Age: s.cfg.ReceiptRetention}
 	for {
-		before := time.Now().Add(-s.cfg.ReceiptRetention)
-		if err := s.control.Prune(ctx, before); err != nil && ctx.Err() == nil {
+		now, err := s.control.Now(ctx)
+		if err == nil {
+			err = s.control.Prune(ctx, keep.Cutoff(now))
+		}
+		if err != nil && ctx.Err() == nil {
 			s.log.Warn("old records not forgotten, will retry", "err", err)
 		}
 		select {

@@ -10,6 +10,7 @@ import (
 
 // Store is the server's memory. It is split by subject; each part is safe for concurrent use.
 type Store interface {
+	Clock
 	// Batches remembers what became of each batch.
 	Batches() Batches
 	// Dead keeps the batches that could not be loaded.
@@ -92,6 +93,7 @@ type Column struct {
 // Keys remembers inserts by their idempotency keys, so that one that is sent again is answered again and not stored
 // again.
 type Keys interface {
+	Clock
 	// Remember notes the inserts durably, all or none. One whose key is known already is left as it was; those that are
 	// known of another batch are given as they are known, in any order.
 	Remember(ctx context.Context, inserts []KeyedInsert) (elsewhere []KeyedInsert, err error)
@@ -113,8 +115,8 @@ type KeyedInsert struct {
 	Receipt     string
 	Batch       string
 	Rows        int
-	RowIDs      []string // when they were asked for
-	Made        time.Time
+	RowIDs      []string  // when they were asked for
+	Made        time.Time // by the store's clock
 }
 
 // KeysLeft is what Forget left.

@@ -157,10 +157,15 @@ const rememberAtOnce = 5000
 
 func (k *keys) remember(ctx context.Context, inserts ...*control.KeyedInsert) (there map[place]control.KeyedInsert, err error) {
 	var known []control.KeyedInsert
+	now, err := k.store.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for some := range slices.Chunk(inserts, rememberAtOnce) {
 		list := make([]control.KeyedInsert, len(some))
 		for i, in := range some {
 			list[i] = *in
+			list[i].Made = now.Add(-max(time.Since(in.Made), 0)) // by the store's clock, by which it is forgotten
 		}
 		more, err := k.store.Remember(ctx, list)
 		if err != nil {
@@ -171,6 +176,20 @@ func (k *keys) remember(ctx context.Context, inserts ...*control.KeyedInsert) (t
 	return elsewhere(inserts, known), nil
 }
 
+// forget forgets what keep does not hold, and what is too many whatever the clock says.
+func (k *keys) forget(ctx context.Context, keep *control.Retention) error {
+	now, err := k.store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	left, err := k.store.Forget(ctx, keep.Cutoff(now), k.most)
+	if err != nil {
+		return err
+	}
+	k.metrics.keysLeft(left, now)
+	return nil
+}
+
 // pruneEvery is how often old keys are forgotten.
 const pruneEvery = time.Minute
 
@@ -178,11 +197,9 @@ const pruneEvery = time.Minute
 func (k *keys) prune(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
+	keep := control.Retention{Age: k.window}
 	for {
-		left, err := k.store.Forget(ctx, time.Now().Add(-k.window), k.most)
-		if err == nil {
-			k.metrics.keysLeft(left)
-		} else if ctx.Err() == nil {
+		if err := k.forget(ctx, &keep); err != nil && ctx.Err() == nil {
 			k.log.Warn("old idempotency keys not forgotten, will retry", "err", err)
 		}
 		select {

@@ -313,6 +313,86 @@ func TestOldKeysAreForgotten(t *testing.T) {
 	})
 }
 
+// Keys are noted and forgotten by the clock of their store: one server whose clock is wrong forgets nobody's.
+func TestKeysGoByTheClockOfTheirStore(t *testing.T) {
+	for _, ahead := range []time.Duration{-25 * time.Hour, 25 * time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLives(t)
+				l.keys.ahead = ahead
+				defer running(t, l.w)()
+				first := l.first("k", `{"a":1}`, Options{})
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				made := time.Now().Add(ahead - 10*time.Second)
+				l.keys.set(func(m *memoryKeys) {
+					for _, in := range m.known {
+						if !in.Made.Equal(made) {
+							t.Errorf("the key was noted as of %v, want %v", in.Made, made)
+						}
+					}
+				})
+				time.Sleep(24*time.Hour - time.Minute)
+				l.again("k", `{"a":1}`, Options{}, first)
+				time.Sleep(2 * time.Minute)
+				l.first("k", `{"a":1}`, Options{})
+			})
+		})
+	}
+}
+
+// A clock that is wrong for a while, from the start or later, forgets no keys.
+func TestKeysOutliveAJumpOfTheClock(t *testing.T) {
+	for _, after := range []time.Duration{0, 3 * time.Hour} {
+		t.Run(fmt.Sprint("after ", after), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLives(t)
+				first := l.first("k", `{"a":1}`, Options{})
+				l.seal()
+				run := running(t, l.w)
+				defer func() { run() }()
+				jump := func(ahead time.Duration) { l.keys.set(func(m *memoryKeys) { m.ahead = ahead }) }
+				if after == 0 { // the process starts with it
+					run()
+					jump(25 * time.Hour)
+					l.crash()
+					run = running(t, l.w)
+				}
+				time.Sleep(after)
+				jump(25 * time.Hour)
+				time.Sleep(20 * time.Minute)
+				jump(0)
+				time.Sleep(time.Hour)
+				l.again("k", `{"a":1}`, Options{}, first)
+				time.Sleep(24 * time.Hour)
+				l.first("k", `{"a":1}`, Options{})
+			})
+		})
+	}
+}
+
+// When the store does not tell the time its keys are neither noted nor forgotten; both are tried again.
+func TestKeysWaitForTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLives(t)
+		l.keys.failNow = errKeys
+		defer running(t, l.w)()
+		first := l.first("k", `{"a":1}`, Options{})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := l.keys.count(); n != 0 || len(batchesIn(t, l.w, open)) != 1 {
+			t.Errorf("got %d keys and the batches %v, want none noted and one open", n, batchesIn(t, l.w, open))
+		}
+		l.keys.set(func(m *memoryKeys) { m.failNow = nil })
+		time.Sleep(2 * sealAgain)
+		synctest.Wait()
+		if n := l.keys.count(); n != 1 || len(batchesIn(t, l.w, ready)) != 1 {
+			t.Errorf("got %d keys and the batches %v, want one of each", n, batchesIn(t, l.w, ready))
+		}
+		l.again("k", `{"a":1}`, Options{}, first)
+	})
+}
+
 // A mark that this program cannot have written stops recovery: a key may be lost.
 func TestStrangeMark(t *testing.T) {
 	for _, mark := range []string{"", "+", "00", strings.Repeat("0", 66), strings.Repeat("x", 64), strings.Repeat("0", 64) + "++"} {

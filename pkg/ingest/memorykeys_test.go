@@ -14,9 +14,11 @@ type memoryKeys struct {
 	mu           sync.Mutex
 	known        map[place]control.KeyedInsert
 	failFind     error // of every Find, when not nil
+	failNow      error
 	failRemember error
 	failForget   error
-	forgets      []forget // how Forget was called
+	forgets      []forget      // how Forget was called
+	ahead        time.Duration // its clock, of this machine's
 }
 
 type forget struct {
@@ -31,6 +33,12 @@ func (m *memoryKeys) set(change func(m *memoryKeys)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	change(m)
+}
+
+func (m *memoryKeys) Now(context.Context) (time.Time, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Now().Add(m.ahead), m.failNow
 }
 
 func (m *memoryKeys) count() int {

@@ -49,11 +49,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 
 func (m *Metrics) replayed(destination string) { m.replays.WithLabelValues(destination).Inc() }
 
-func (m *Metrics) keysLeft(left control.KeysLeft) {
+func (m *Metrics) keysLeft(left control.KeysLeft, now time.Time) {
 	m.keys.Set(float64(left.Count))
 	m.oldestKey.Set(0)
 	if !left.Oldest.IsZero() {
-		m.oldestKey.Set(time.Since(left.Oldest).Seconds())
+		m.oldestKey.Set(now.Sub(left.Oldest).Seconds())
 	}
 	m.keysEarly.Add(float64(left.Early))
 }

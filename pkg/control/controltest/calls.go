@@ -11,6 +11,8 @@ import (
 // Calls asks a store for all that it can be asked for and gives what it says, for tests of one that is closed or cannot be reached.
 func Calls(ctx context.Context, s control.Store) map[string]error {
 	b := control.Batch{ID: "a"}
+	_, now := s.Now(ctx)
+	_, keysNow := s.Keys().Now(ctx)
 	_, attempt := s.Batches().Attempt(ctx, b)
 	_, find := s.Batches().Find(ctx, b.ID)
 	_, _, pending := s.Batches().Pending(ctx)
@@ -35,6 +37,7 @@ func Calls(ctx context.Context, s control.Store) map[string]error {
 	_, staged := s.Staged().List(ctx, "a")
 	_, remembered := s.Keys().Remember(ctx, []control.KeyedInsert{{Receipt: "a"}})
 	return map[string]error{
+		"Now": now, "Now of keys": keysNow,
 		"Shipped": s.Batches().Shipped(ctx, b),
 		"Attempt": attempt, "Find": find, "Pending": pending, "Waiting": waiting, "List": list,
 		"Settle loaded": s.Batches().Settle(ctx, b.ID, control.Outcome{State: control.StateLoaded}),

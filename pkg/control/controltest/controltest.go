@@ -37,6 +37,7 @@ type promise struct {
 func batchPromises() []promise {
 	return []promise{
 		{"each part is safe for concurrent use", checkConcurrent},
+		{"Now is the time by which batches are settled", checkNow},
 		{"Prune forgets the loaded batches that were settled before the time", checkPrune},
 		{"Prune keeps others", checkPruneKeeps},
 		{"Shipped notes that b is in the blob store and on its way into the queue", checkShipped},

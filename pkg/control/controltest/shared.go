@@ -21,6 +21,7 @@ func RunShared(t *testing.T, fresh func(t *testing.T) (open func() (control.Stor
 		check func(t *testing.T, stores []control.Store)
 	}{
 		{"the tries of a batch are counted over all stores", checkSharedBatches},
+		{"Now is one time for all stores", checkSharedNow},
 		{"whoever comes last, a batch that was loaded is loaded", checkSharedEnd},
 		{"a job is claimed by one store", checkSharedJobs},
 		{"a version of a query is saved by one store", checkSharedQueries},

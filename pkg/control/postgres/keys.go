@@ -46,6 +46,9 @@ const (
 
 type keys struct{ s *store }
 
+// Now implements control.Clock.
+func (v keys) Now(ctx context.Context) (time.Time, error) { return v.s.Now(ctx) }
+
 // Remember implements control.Keys. It adds the inserts in the order of their keys, so that no two calls wait for each other.
 func (v keys) Remember(ctx context.Context, inserts []control.KeyedInsert) (elsewhere []control.KeyedInsert, err error) {
 	if len(inserts) == 0 {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/scratchdata/scratchdata/pkg/control"
@@ -14,6 +15,8 @@ import (
 
 // pruneAtOnce is how many records a transaction of Prune removes, so that no other write waits long.
 const pruneAtOnce = 1000
+
+const clockNow = `select clock_timestamp()`
 
 // store is the whole store; batches, dead, columns, keys, shares, queries, jobs and staged are views of it.
 //
@@ -66,6 +69,15 @@ func (s *store) Jobs() control.Jobs { return jobs{s} }
 
 // Staged implements control.Store.
 func (s *store) Staged() control.Staged { return staged{s} }
+
+// Now implements control.Clock: the servers' own clocks may differ.
+func (s *store) Now(ctx context.Context) (time.Time, error) {
+	now, err := one(ctx, s, pgx.RowTo[time.Time], clockNow)
+	if err != nil {
+		return time.Time{}, s.failed("ask for the time", err)
+	}
+	return now, nil
+}
 
 // Prune implements control.Store.
 func (s *store) Prune(ctx context.Context, before time.Time) error {

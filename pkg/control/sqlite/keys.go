@@ -22,6 +22,9 @@ const forgetAtOnce = 1000
 
 type keys struct{ s *store }
 
+// Now implements control.Clock.
+func (v keys) Now(ctx context.Context) (time.Time, error) { return v.s.Now(ctx) }
+
 // Remember implements control.Keys.
 func (v keys) Remember(ctx context.Context, inserts []control.KeyedInsert) (elsewhere []control.KeyedInsert, err error) {
 	if len(inserts) == 0 {

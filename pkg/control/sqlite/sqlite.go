@@ -97,6 +97,16 @@ func (s *store) Jobs() control.Jobs { return jobs{s} }
 // Staged implements control.Store.
 func (s *store) Staged() control.Staged { return staged{s} }
 
+// Now implements control.Clock: all who have the file open are on one machine, and its clock is theirs.
+func (s *store) Now(ctx context.Context) (time.Time, error) {
+	select {
+	case <-s.closed:
+		return time.Time{}, s.failed("ask for the time", errors.New("the store is closed"))
+	default:
+		return time.Now().UTC().Truncate(time.Microsecond), ctx.Err()
+	}
+}
+
 // Prune implements control.Store.
 func (s *store) Prune(ctx context.Context, before time.Time) error {
 	for _, p := range []struct {
