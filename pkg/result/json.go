@@ -3,7 +3,6 @@ package result
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/scratchdata/scratchdata/pkg/vector"
 )
@@ -82,22 +81,6 @@ func (n notation) cell(t vector.Type) (cell, error) {
 	return func(dst []byte, v *vector.Vector, i int) []byte {
 		return append(c(append(dst, '"'), v, i), '"')
 	}, nil
-}
-
-// appendRawJSON appends JSON text as it is. Only line ends, which JSON allows between its tokens alone, become spaces:
-// a row must stay on its line.
-func appendRawJSON(dst []byte, s string) []byte {
-	from := len(dst)
-	dst = append(dst, s...)
-	if strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 {
-		return dst
-	}
-	for i, c := range dst[from:] {
-		if c == '\n' || c == '\r' {
-			dst[from+i] = ' '
-		}
-	}
-	return dst
 }
 
 // appendValue appends row i of v, or null, inside a nested value.
