@@ -23,7 +23,7 @@ func tableOf(t testing.TB, name string) schema.Table {
 // columns are those of the documentation's examples, and some whose names need quotes.
 func columns() []schema.Column {
 	cols := []schema.Column{
-		{Name: "student", Kind: schema.Bool}, {Name: "active", Kind: schema.Bool}, {Name: "salary", Kind: schema.Foreign, Type: "DECIMAL(18,2)"},
+		{Name: "student", Kind: schema.Bool}, {Name: "active", Kind: schema.Bool}, {Name: "salary", Kind: schema.Foreign, Type: "DECIMAL(18,2)"}, {Name: "worth", Kind: schema.Foreign, Type: "HUGEINT"},
 		{Name: "birth_date", Kind: schema.Date}, {Name: "height", Kind: schema.Float}, {Name: "Unit Price", Kind: schema.Float},
 	}
 	for _, name := range [...]string{"id", "age", "grade", "a"} {
@@ -112,6 +112,15 @@ func TestTranslate(t *testing.T) {
 		{`columns=x&on_conflict=y&api_key=k&apikey=k&format=csv&table=t&param.x=1`, ``, nil},
 		{`" edge "=eq.1& age =eq.2`, ` WHERE t." edge " = $1 AND t."age" = $2`, []any{"1", "2"}},
 		{`limit=0&offset=5`, ` LIMIT 0 OFFSET 5`, nil},
+		{"salary=eq.2&salary=gt.2.50000", ` WHERE t."salary" = $1 AND t."salary" > $2`, []any{"2", "2.50000"}},
+		{"salary=eq.1.999&salary=not.in.(1.999,12e-4)&salary=isdistinct.1.999", ` WHERE t."salary" <> t."salary" AND NOT (t."salary" <> t."salary") AND 1 = 1`, nil},
+		{"salary=neq.1.999&salary=in.(1.999,7)", ` WHERE t."salary" = t."salary" AND t."salary" IN ($1)`, []any{"7"}},
+		{"salary=gt.1.999&salary=gte.123456e-4&salary=lt.+.001&salary=lte.1e-99999", ` WHERE t."salary" > $1 AND t."salary" > $2 AND t."salary" <= $3 AND t."salary" <= $4`,
+			[]any{"1.99", "12.34", "+0.00", "0.00"}},
+		{"salary=gt.-1.999&salary=gte.-.001&salary=lt.-1.999&salary=lte.-1234567e-3", ` WHERE t."salary" >= $1 AND t."salary" >= $2 AND t."salary" < $3 AND t."salary" < $4`,
+			[]any{"-1.99", "-0.00", "-1.99", "-1234.56"}},
+		{"salary=eq(any).{1.999,2}&salary=lt.00.1234e1&salary=gt.1.5e2", ` WHERE (t."salary" <> t."salary" OR t."salary" = $1) AND t."salary" <= $2 AND t."salary" > $3`,
+			[]any{"2", "001.23", "1.5e2"}},
 	} {
 		got, err := Translate(Request{Query: encode(tt.query)}, tableOf(t, "people"), columns(), DuckDB{})
 		want := tt.want
@@ -164,6 +173,8 @@ func TestMistakes(t *testing.T) {
 		{"age=in.1", "bad_filter", `a list in parentheses`}, {"age=in.(1", "bad_filter", `',' or ')'`}, {"age=in.(1)2", "bad_filter", `expected the end`},
 		{"age=is.maybe", "bad_filter", `is takes null`}, {"age=is.null,x", "bad_filter", `expected the end`}, {"age=is.true", "bad_filter", `needs a boolean column`},
 		{"age=like.1*", "bad_filter", `like needs a column of texts`}, {"age=eq.5.5", "bad_filter", `character 4: "5.5" is not an integer`}, {"age=in.(1,x)", "bad_filter", `"x"`},
+		{"salary=eq.1_0.999", "bad_filter", `character 4: "1_0.999" is not a number`}, {"salary=in.(1,.)", "bad_filter", `"." is not a number`},
+		{"worth=eq.1.6", "bad_filter", `character 4: "1.6" is not an integer`}, {"worth=gt.1e1", "bad_filter", `"1e1" is not an integer`},
 		{`name=like.a\`, "bad_filter", `cannot end with a backslash`}, {`name=ilike(any).{"a\\\\","b\\"}`, "bad_filter", `cannot end with a backslash`},
 		{"or=", "bad_filter", `conditions in parentheses`}, {"or=()", "bad_filter", `a column's name, not ')'`}, {"or=(age.eq.1", "bad_filter", `not the end`},
 		{"or=(age.eq.1,)", "bad_filter", `character 11`}, {"or=(age.eq.1))", "bad_filter", `expected the end`}, {"or=(age)", "bad_filter", `a dot and an operator`},

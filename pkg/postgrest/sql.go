@@ -174,6 +174,7 @@ var integer = regexp.MustCompile(`^\s*[-+]?[0-9]+\s*$`)
 // check refuses what PostgreSQL would refuse and an engine that converts more freely would not.
 func (f *filter) check(c schema.Column) error {
 	known := c.Kind != schema.Foreign && c.Kind != schema.Null
+	_, decimals := scaleOf(c)
 	switch {
 	case operators[f.op].text && known && c.Kind != schema.Text && c.Kind != schema.Nested:
 		return f.at.fail("bad_filter", "%s needs a column of texts, %s has the kind %s", f.op, show(c.Name), c.Kind)
@@ -182,8 +183,10 @@ func (f *filter) check(c schema.Column) error {
 	}
 	for _, v := range f.values {
 		switch {
-		case f.op != "is" && c.Kind == schema.Int && !integer.MatchString(v):
+		case f.op != "is" && whole(c) && !integer.MatchString(v):
 			return f.first.fail("bad_filter", "%s is not an integer, as the column %s has", show(v), show(c.Name))
+		case f.op != "is" && decimals && !operators[f.op].text && !isDecimal(v):
+			return f.first.fail("bad_filter", "%s is not a number, as the column %s has", show(v), show(c.Name))
 		case strings.HasSuffix(f.op, "like") && (len(v)-len(strings.TrimRight(v, `\`)))%2 == 1: // engines fail, or not, depending on the rows
 			return f.first.fail("bad_filter", "a pattern cannot end with a backslash that has nothing to escape")
 		}
@@ -215,9 +218,16 @@ func (f *filter) in(w *writer, c schema.Column, expr string) string {
 	if len(f.values) == 0 {
 		return never
 	}
-	params := make([]string, len(f.values))
-	for i, v := range f.values {
-		params[i] = w.param(c, v)
+	scale, decimals := scaleOf(c)
+	params := make([]string, 0, len(f.values))
+	for _, v := range f.values {
+		if _, between := cut(v, scale); decimals && between {
+			continue // no row has it
+		}
+		params = append(params, w.param(c, v))
+	}
+	if len(params) == 0 {
+		return f.beside(w, c, expr, "")
 	}
 	return expr + " IN (" + strings.Join(params, ", ") + ")"
 }
@@ -240,6 +250,11 @@ func (f *filter) each(w *writer, c schema.Column, expr string) string {
 
 // test compares with one value.
 func (f *filter) test(w *writer, c schema.Column, expr, value string) string {
+	if scale, ok := scaleOf(c); ok && !operators[f.op].text {
+		if low, between := cut(value, scale); between {
+			return f.beside(w, c, expr, low)
+		}
+	}
 	switch f.op {
 	case "like", "ilike":
 		return w.d.Like(expr, w.param(schema.Column{Kind: schema.Text}, strings.ReplaceAll(value, "*", "%")), f.op == "ilike")

@@ -68,3 +68,12 @@ func TestPostgRESTCasts(t *testing.T) {
 		}
 	}
 }
+
+func TestPostgRESTExact(t *testing.T) {
+	d := openWith(t, configOf(servertest.ClickHouse(t)))
+	mustExec(t, d, `CREATE TABLE exact (id Int64, d Nullable(Decimal(9, 2)), w Nullable(Decimal(38, 10)), h Nullable(Int128)) ENGINE = MergeTree ORDER BY id`)
+	mustExec(t, d, `INSERT INTO exact SELECT 1, '2', '2', '2' UNION ALL SELECT 2, NULL, NULL, NULL UNION ALL
+		SELECT 3, '-2', '-9999999999999999999999999999.0000000001', '5' UNION ALL
+		SELECT 4, '9999999.99', '9999999999999999999999999999.0000000001', '170141183460469231731687303715884105727'`)
+	destinationtest.PostgRESTExact(t, d)
+}

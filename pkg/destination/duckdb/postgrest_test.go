@@ -74,3 +74,11 @@ func TestPostgRESTColumns(t *testing.T) {
 	}
 	wantVictim(t, d)
 }
+
+func TestPostgRESTExact(t *testing.T) {
+	d := withVictim(t)
+	d.sql(t, `CREATE TABLE exact (id BIGINT, d DECIMAL(9, 2), w DECIMAL(38, 10), h HUGEINT)`,
+		`INSERT INTO exact VALUES (1, 2, 2, 2), (2, NULL, NULL, NULL), (3, -2, -9999999999999999999999999999.0000000001, 5),
+			(4, 9999999.99, 9999999999999999999999999999.0000000001, 170141183460469231731687303715884105727)`)
+	destinationtest.PostgRESTExact(t, d)
+}
