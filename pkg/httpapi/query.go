@@ -92,14 +92,9 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, a asking) error {
 
 // stream sends the rows that write encodes in the format f, and counts; their end has the trailers.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, f result.Format, status int, write func(io.Writer) (int64, error)) error {
-	h := w.Header()
-	h.Set("Content-Type", f.ContentType)
-	h.Set("Cache-Control", "no-store")
-	h.Set("Trailer", rowsTrailer+", "+statusTrailer)
-	h.Set("Vary", "Accept-Encoding")
+	c, coded := s.announce(w, r, f)
 	out := &stream{to: &sender{w: w, rc: http.NewResponseController(w), timeout: s.cfg.WriteTimeout, status: status}}
-	if c, ok := s.codings.choose(strings.Join(r.Header["Accept-Encoding"], ",")); ok {
-		h.Set("Content-Encoding", c.name)
+	if coded {
 		out.coder = c.take(out.to)
 		defer c.put(out.coder)
 	}
@@ -110,7 +105,21 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, f result.Format,
 	if err != nil {
 		return err
 	}
+	h := w.Header()
 	h.Set(rowsTrailer, strconv.FormatInt(rows, 10))
 	h.Set(statusTrailer, "complete")
 	return nil
+}
+
+// announce sets the headers of an answer in the format f, and gives the coding that it goes in, if any.
+func (s *Server) announce(w http.ResponseWriter, r *http.Request, f result.Format) (c coding, coded bool) {
+	h := w.Header()
+	h.Set("Content-Type", f.ContentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Trailer", rowsTrailer+", "+statusTrailer)
+	h.Set("Vary", "Accept-Encoding")
+	if c, coded = s.codings.choose(strings.Join(r.Header["Accept-Encoding"], ",")); coded {
+		h.Set("Content-Encoding", c.name)
+	}
+	return c, coded
 }

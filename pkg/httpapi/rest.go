@@ -33,10 +33,6 @@ func (s *Server) rest(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	if r.Method == http.MethodHead {
-		w.WriteHeader(max(a.status, http.StatusOK)) // the rows are not asked for
-		return nil
-	}
 	accept := r.Header.Get("Accept")
 	if strings.Contains(accept, singleObject) {
 		return s.restObject(w, r, a)
@@ -44,11 +40,16 @@ func (s *Server) rest(w http.ResponseWriter, r *http.Request) error {
 	if a.format, err = result.FormatOf(r.URL.Query().Get("format"), accept); err != nil {
 		return err
 	}
+	if r.Method == http.MethodHead && stmt.Count != "" {
+		s.announce(w, r, a.format)
+		w.WriteHeader(a.status) // the count has tried the filters; of many rows nobody wants more
+		return nil
+	}
 	return s.send(w, r, a)
 }
 
 // counted counts the rows that match and sets Content-Range. It gives the answer's status: 206 when it will not have all of
-// them.
+// them. An offset of just as many as match leaves none, as in PostgREST; one of more is refused.
 func (s *Server) counted(w http.ResponseWriter, r *http.Request, a asking, stmt postgrest.Statement) (status int, err error) {
 	var text capped
 	csvFormat, err := result.FormatOf("csv", "")
@@ -69,7 +70,7 @@ func (s *Server) counted(w http.ResponseWriter, r *http.Request, a asking, stmt 
 	}
 	w.Header().Set("Content-Range", stmt.Range.ContentRange(rows, total))
 	switch {
-	case total > 0 && stmt.Range.Offset >= total:
+	case stmt.Range.Offset > total:
 		return 0, fault.New(fault.Invalid, "range_not_satisfiable", "an offset of %d was asked for, and there are %d rows", stmt.Range.Offset, total).Because(errRange)
 	case rows < total:
 		return http.StatusPartialContent, nil

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -8,6 +10,8 @@ import (
 	"time"
 
 	"github.com/scratchdata/scratchdata/pkg/query"
+	"github.com/scratchdata/scratchdata/pkg/result"
+	"github.com/scratchdata/scratchdata/pkg/vector"
 )
 
 // shareAnswers are answers with those of the queries that check and preview them.
@@ -85,6 +89,21 @@ func TestSharesWithoutNameOrDuration(t *testing.T) {
 	}
 	if r := p.send("GET", p.path(made.URL)+"/data.csv", nil); r.status != 200 || r.header.Get("Content-Disposition") != `inline; filename="data.csv"` {
 		t.Errorf("got %d %v", r.status, r.header)
+	}
+}
+
+// TestSharesShowRowsOfNull: a row whose only value is NULL is an empty line of CSV, but a row of the page as others are.
+func TestSharesShowRowsOfNull(t *testing.T) {
+	nulls := func(_ context.Context, out result.Writer) error {
+		text := vector.Type{Kind: vector.Text}
+		v := &vector.Vector{Type: text, Texts: []string{"", "a", "", "", "b\r\n\r\nc", ""}, Valid: []uint64{0b010010}}
+		return errors.Join(out.Begin([]vector.Field{{Name: "x", Type: text}}), out.Write(&vector.Batch{Rows: 6, Cols: []*vector.Vector{v}}), out.End())
+	}
+	p := newPlant(t, setup{answers: map[string]answer{"nulls": nulls, query.First("nulls", 0): numbers(0, nil), query.First("nulls", previewRows+1): nulls}})
+	r := p.send("GET", p.path(p.share(`{"query":"nulls"}`).URL), nil)
+	row := func(text string) string { return "<tr><td>" + text + "</td></tr>" }
+	if want := row("") + row("a") + row("") + row("") + row("b\n\nc") + row(""); !strings.Contains(r.body, want) {
+		t.Errorf("the page has not the rows %s:\n%s", want, r.body)
 	}
 }
 

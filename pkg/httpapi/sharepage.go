@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"html/template"
+	"io"
 	"net/http"
 	"time"
 
@@ -86,7 +87,7 @@ func (s *Server) preview(r *http.Request, page *sharePageData, a asking) error {
 	case err != nil:
 		return err
 	}
-	rows, err := csv.NewReader(&text.Buffer).ReadAll()
+	rows, err := csvRows(text.Bytes())
 	if err != nil || len(rows) == 0 {
 		return errors.Join(errors.New("read a preview"), err)
 	}
@@ -100,6 +101,24 @@ func (s *Server) preview(r *http.Request, page *sharePageData, a asking) error {
 		}
 	}
 	return nil
+}
+
+// csvRows reads rows that were written here. The library's reader skips empty lines, which are rows whose only value is NULL.
+func csvRows(text []byte) (rows [][]string, err error) {
+	reader := csv.NewReader(bytes.NewReader(text))
+	for {
+		for rest := text[reader.InputOffset():]; bytes.HasPrefix(rest, []byte("\r\n")); rest = rest[2:] {
+			rows = append(rows, []string{""})
+		}
+		row, err := reader.Read()
+		if err == io.EOF {
+			return rows, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
 }
 
 func shortened(text string) string {
