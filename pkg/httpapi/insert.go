@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -86,13 +86,7 @@ func (s *Server) insertInto(w http.ResponseWriter, r *http.Request, table schema
 	if !o.loaded || in.Rows == 0 {
 		return writeInserted(w, &reply)
 	}
-	err = s.answerLoaded(w, r, o.timeout, reply)
-	if in.Replayed && errors.Is(err, fault.NotFound) {
-		// Nobody knows the receipt any more: the batch is dead and was dropped, or was loaded long ago. The insert was
-		// accepted all the same.
-		return writeJSON(w, http.StatusAccepted, reply)
-	}
-	return err
+	return s.answerLoaded(w, r, o.timeout, reply)
 }
 
 // tableOf reads the table's name in the path. The router goes by the path as it was sent where that differs from the usual
@@ -108,13 +102,18 @@ func tableOf(r *http.Request) (schema.Table, error) {
 	return schema.ParseTable(name)
 }
 
-// answerLoaded waits until the rows can be queried: 200 then, 202 with the state when they are not there in time.
+// answerLoaded waits until the rows can be queried: 200 then, 202 with the state when they are not there in time. The rows
+// are accepted by now, so the client gets its receipt whatever happens: without one it would send them again.
 func (s *Server) answerLoaded(w http.ResponseWriter, r *http.Request, timeout time.Duration, reply insertReply) error {
-	ctx, cancel := context.WithTimeout(r.Context(), timeout)
-	defer cancel()
-	rec, err := s.deps.Receipts.Wait(ctx, reply.Receipt)
-	if err != nil {
-		return err
+	rec, err := s.deps.Receipts.Wait(r.Context(), reply.Receipt, timeout)
+	switch {
+	case err != nil && r.Context().Err() != nil:
+		return err // nobody reads the answer
+	case errors.Is(err, fault.NotFound):
+		// Nobody knows the receipt any more: the batch is dead and was dropped, or was loaded long ago.
+	case err != nil: // the control store failed
+		rec.State = cmp.Or(rec.State, transport.StateAccepted)
+		s.log.WarnContext(r.Context(), "an insert was answered before it was known to be loaded", "receipt", reply.Receipt, "err", err)
 	}
 	reply.State, reply.Reason = rec.State, rec.Reason
 	if rec.State == transport.StateLoaded {

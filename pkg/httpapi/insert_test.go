@@ -1,11 +1,15 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/scratchdata/scratchdata/pkg/control"
 	"github.com/scratchdata/scratchdata/pkg/fault"
 	"github.com/scratchdata/scratchdata/pkg/ingest"
 	"github.com/scratchdata/scratchdata/pkg/rowid"
@@ -105,6 +109,58 @@ func TestInsertWaits(t *testing.T) {
 	dead := p.do("POST", "/api/data/insert/events?wait=true", `{"a":1}`)
 	if got := decode[insertReply](t, dead); dead.status != http.StatusAccepted || got.State != transport.StateDead || !strings.Contains(got.Reason, "does not fit") {
 		t.Errorf("refused by the database: got %d %+v, want 202, dead and the reason", dead.status, got)
+	}
+}
+
+// hardToFind has something happen before a batch is found.
+type hardToFind struct {
+	control.Batches
+	first func(context.Context) error
+}
+
+func (h hardToFind) Find(ctx context.Context, id string) (control.Batch, error) {
+	if h.first != nil {
+		if err := h.first(ctx); err != nil {
+			return control.Batch{}, err
+		}
+	}
+	return h.Batches.Find(ctx, id)
+}
+
+// Rows that were accepted have their receipt in the answer, however the server fares that should tell where they are: a
+// client that got none would send them again.
+func TestAcceptedInsertHasItsReceipt(t *testing.T) {
+	fails := errors.New("the control store is on fire")
+	slow := func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+			return nil
+		}
+	}
+	for _, tt := range []struct {
+		name    string
+		finding func(context.Context) error
+		logged  bool
+	}{
+		{"it takes longer than the client waits", slow, false},
+		{"it fails", func(context.Context) error { return fails }, true},
+		{"it does not finish in time", func(context.Context) error { return context.DeadlineExceeded }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPlant(t, setup{finding: tt.finding})
+			for range 2 { // the second is a replay
+				r := p.do("POST", "/api/data/insert/t?ack=loaded&timeout=20ms", row, keyed("k"))
+				got := decode[insertReply](t, r)
+				if r.status != http.StatusAccepted || got.State != transport.StateAccepted || got.Receipt == "" || got.Rows != 1 {
+					t.Errorf("got %d %s, want 202, accepted and the receipt", r.status, r.body)
+				}
+			}
+			if got := p.log.has("level=WARN", "before it was known to be loaded"); got != tt.logged {
+				t.Errorf("it is logged: %v, want %v\n%s", got, tt.logged, p.log)
+			}
+		})
 	}
 }
 

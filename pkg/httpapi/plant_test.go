@@ -56,6 +56,7 @@ type setup struct {
 	off     bool              // no uploads
 	rescues bool              // the first destination is an archive
 	mayCopy func(source, destination string) bool
+	finding func(context.Context) error // before the control store tells of a batch
 }
 
 // plant is the API over its real parts, with two destinations in memory. Its uploader and workers do not run before
@@ -145,7 +146,7 @@ func (p *plant) serve(s setup) {
 	if s.api != nil {
 		s.api(&cfg)
 	}
-	p.receipts = transport.NewReceipts(p.writer, p.control.Batches())
+	p.receipts = transport.NewReceipts(p.writer, hardToFind{p.control.Batches(), s.finding})
 	p.receipts.Follow(p.workers)
 	runner := query.New(s.limits, s.own, p.dests, p.logger, query.NewMetrics(p.registry))
 	api := New(cfg, Deps{

@@ -120,21 +120,27 @@ func (r *Receipts) findCopy(ctx context.Context, id string) (control.Batch, erro
 	return b, nil
 }
 
-// Wait waits until the insert of receipt is loaded or dead. When ctx ends first it returns how far the insert had come;
-// that is no error.
-func (r *Receipts) Wait(ctx context.Context, receipt string) (Receipt, error) {
+// Wait waits for at most timeout until the insert of receipt is loaded or dead, and returns how far it had come: that the
+// time is over is no error. It looks at least once, for as long as ctx lets it. With an error it returns what it knew last.
+func (r *Receipts) Wait(ctx context.Context, receipt string, timeout time.Duration) (last Receipt, err error) {
 	batch, _, _, err := rowid.ParseReceipt(receipt)
 	if err != nil {
 		return Receipt{}, err
 	}
-	var last Receipt
-	err = r.until(ctx, batch, func() (bool, error) {
-		rec, err := r.Find(ctx, receipt)
-		if err != nil && ctx.Err() != nil && last.State != "" {
-			return true, nil
+	waiting, stop := context.WithTimeout(ctx, timeout)
+	defer stop()
+	look := ctx // the first time, so that a short wait tells something too
+	err = r.until(waiting, batch, func() (bool, error) {
+		rec, err := r.Find(look, receipt)
+		look = waiting
+		if err != nil {
+			if waiting.Err() != nil && last.State != "" {
+				return true, nil
+			}
+			return false, err
 		}
 		last = rec
-		return rec.State == StateLoaded || rec.State == StateDead, err
+		return rec.State == StateLoaded || rec.State == StateDead, nil
 	})
 	return last, err
 }

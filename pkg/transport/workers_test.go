@@ -38,9 +38,7 @@ func bubble(t *testing.T, dests destination.ByID, change func(p *plant), f func(
 // wait waits until the insert of receipt is loaded or dead, which must be state.
 func (p *plant) wait(receipt, state string) Receipt {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), testPatient)
-	defer cancel()
-	rec, err := p.receipts.Wait(ctx, receipt)
+	rec, err := p.receipts.Wait(p.t.Context(), receipt, testPatient)
 	if err != nil || rec.State != state {
 		p.t.Fatalf("receipt %s: got state %q (%v), want %q", receipt, rec.State, err, state)
 	}
