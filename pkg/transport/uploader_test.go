@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -149,9 +150,7 @@ func TestMetrics(t *testing.T) {
 			"scratchdata_workers_paused":               0,
 			"scratchdata_ship_failures_total":          0,
 		} {
-			if got, ok := p.metrics()[name]; !ok || got != want {
-				t.Errorf("%s: got %v (there: %v), want %v", name, got, ok, want)
-			}
+			p.awaitMetric(name, want)
 		}
 		id := p.wantDead(2)[0].ID
 		if err := p.graves.Drop(t.Context(), "", id); err != nil {
@@ -161,6 +160,15 @@ func TestMetrics(t *testing.T) {
 		if got := p.metrics()["scratchdata_dead_batches"]; got != 1 {
 			t.Errorf("got %v dead batches after one was dropped, want 1", got)
 		}
+	})
+}
+
+// awaitMetric waits until the metric is there with the value: what happens is counted a moment after others can see it.
+func (p *plant) awaitMetric(name string, want float64) {
+	p.t.Helper()
+	await(p.t, fmt.Sprintf("%s is not %v", name, want), func() bool {
+		got, ok := p.metrics()[name]
+		return ok && got == want
 	})
 }
 
