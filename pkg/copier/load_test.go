@@ -73,6 +73,9 @@ func TestDroppedBatchFailsItsCopy(t *testing.T) {
 			if b.ID != first || once.Swap(true) {
 				return rest(ctx, time.Second)
 			}
+			if err := rest(ctx, 300*time.Millisecond); err != nil { // in which the copy comes to wait for it
+				return err
+			}
 			store := p.stores.Control // as it dies in another process, which tells nobody here, and is dropped at once
 			err := store.Batches().Settle(ctx, first, control.Outcome{State: control.StateDead, Reason: "x"})
 			if err == nil {
