@@ -117,7 +117,7 @@ func TestConsumersAreNamedAndRemoved(t *testing.T) {
 	cfg := settings(servertest.Redis(t))
 	a, b, c := openQueue(t, cfg), openQueue(t, cfg), openQueue(t, cfg)
 	send(t, a, "m")
-	m := receive(t, a, 200*time.Millisecond)
+	m := receive(t, a, 5*time.Second) // of which the others leave, before it comes again
 	wantNone(t, b, 10*time.Millisecond)
 	shut(t, b)
 	if got := consumers(t, c); len(got) != 1 || got[0] != a.consumer || !strings.Contains(got[0], "-"+strconv.Itoa(os.Getpid())+"-") {
