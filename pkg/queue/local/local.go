@@ -41,6 +41,7 @@ type local struct {
 	clock  *clock
 	log    *slog.Logger
 	closed chan struct{}
+	poll   time.Duration // pollEvery, or a test's
 
 	mu      sync.Mutex
 	changed chan struct{} // guarded by mu; closed and made anew when a message may have become visible
@@ -57,7 +58,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (queue.Queue, error
 	if err != nil {
 		return nil, err
 	}
-	return &local{db: db, clock: newClock(), log: log, closed: make(chan struct{}), changed: make(chan struct{})}, nil
+	return &local{db: db, clock: newClock(), log: log, closed: make(chan struct{}), poll: pollEvery, changed: make(chan struct{})}, nil
 }
 
 // messages gives the library's view of the file. The library has one lease for all of a queue, and one queue is as good
@@ -83,7 +84,7 @@ func (l *local) Send(ctx context.Context, body []byte) error {
 
 // Receive implements queue.Queue.
 func (l *local) Receive(ctx context.Context, lease time.Duration) (queue.Message, error) {
-	poll := time.NewTicker(pollEvery)
+	poll := time.NewTicker(l.poll)
 	defer poll.Stop()
 	for {
 		changed := l.watch() // before looking, so that no Send falls between
