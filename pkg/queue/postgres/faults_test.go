@@ -130,7 +130,7 @@ func checkCutWhileWaiting(t *testing.T, p *servertest.Proxy, direct, proxied Con
 		m, err := receiveBy(t.Context(), q, long, soon)
 		results <- result{m, err}
 	}()
-	awaitHearing(t, q, true)
+	awaitHearing(t, q)
 	p.Cut()
 	send(t, newQueue(t, direct), "a")
 	got := <-results

@@ -257,7 +257,7 @@ func checkClose(t *testing.T, dsn string) {
 		_, err := q.Receive(t.Context(), time.Minute)
 		result <- err
 	}()
-	awaitHearing(t, q, true)
+	awaitHearing(t, q)
 	for range 2 {
 		if err := q.Close(); err != nil {
 			t.Fatal(err)
