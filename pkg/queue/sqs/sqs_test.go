@@ -69,7 +69,7 @@ func TestEngines(t *testing.T) {
 }
 
 func checkSuite(t *testing.T, s servertest.SQSServer) {
-	queuetest.Run(t, func(t *testing.T) queue.Queue { return openURL(t, s.Endpoint, s.Queue(t, nil)) })
+	queuetest.Run(t, func(t *testing.T) queue.Queue { return openURL(t, s.Endpoint, s.Queue(t, nil)) }, queuetest.MayGiveTwice)
 	queuetest.RunDurable(t, func(t *testing.T) func() queue.Queue {
 		url := s.Queue(t, nil)
 		return func() queue.Queue { return openURL(t, s.Endpoint, url) }
